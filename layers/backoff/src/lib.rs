@@ -1,0 +1,1 @@
+//! A tower layer: retries with schedule, budget and server hints

@@ -1,0 +1,1 @@
+//! A tower layer: no response keeps a connection longer than it is read

@@ -1,0 +1,112 @@
+//! The ways in which a body ends, and the guard that tells which.
+
+use http::{Method, StatusCode};
+use http_body::{Body, Frame};
+use std::{fmt, task::Poll};
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyEnd {
+    /// It was read to its end, trailers included.
+    Complete,
+    /// It yielded an error.
+    Failed,
+    /// Its owner dropped it before its end.
+    Dropped,
+}
+
+/// Is told how a body ended. Implemented for closures.
+pub trait OnBodyEnd {
+    /// Takes note of the end. Runs in the owner's poll or drop: it must not block.
+    fn on_body_end(self, end: BodyEnd);
+}
+
+impl<F: FnOnce(BodyEnd)> OnBodyEnd for F {
+    fn on_body_end(self, end: BodyEnd) {
+        self(end);
+    }
+}
+
+/// What a body's `poll_frame` returns.
+pub type PolledFrame<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+/// Calls its handler exactly once: when the body it watches has ended, or when it is dropped before that.
+pub struct EndGuard<H: OnBodyEnd> {
+    handler: Option<H>,
+}
+
+impl<H: OnBodyEnd> EndGuard<H> {
+    /// Starts to watch `body`; one that is already at its end is reported at once.
+    pub fn new<B: Body>(body: &B, handler: H) -> Self {
+        let mut guard = Self {
+            handler: Some(handler),
+        };
+        if body.is_end_stream() {
+            guard.end(BodyEnd::Complete);
+        }
+        guard
+    }
+
+    /// Looks at what `body` has just returned from `poll_frame`.
+    pub fn observe<B: Body>(&mut self, body: &B, frame: &PolledFrame<B>) {
+        match frame {
+            Poll::Pending => {}
+            Poll::Ready(None) => self.end(BodyEnd::Complete),
+            Poll::Ready(Some(Err(_))) => self.end(BodyEnd::Failed),
+            // Trailers are the last frame there is, whatever the body says of itself.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || body.is_end_stream() => {
+                self.end(BodyEnd::Complete);
+            }
+            Poll::Ready(Some(Ok(_))) => {}
+        }
+    }
+
+    /// Reports `end`, unless an end was reported before.
+    pub fn end(&mut self, end: BodyEnd) {
+        if let Some(handler) = self.handler.take() {
+            handler.on_body_end(end);
+        }
+    }
+
+    /// Tells whether the end was reported.
+    pub const fn is_over(&self) -> bool {
+        self.handler.is_none()
+    }
+
+    /// Returns the handler, while the end is not reported.
+    pub const fn handler(&self) -> Option<&H> {
+        self.handler.as_ref()
+    }
+
+    /// Returns the handler, while the end is not reported.
+    pub const fn handler_mut(&mut self) -> Option<&mut H> {
+        self.handler.as_mut()
+    }
+}
+
+impl<H: OnBodyEnd> Drop for EndGuard<H> {
+    fn drop(&mut self) {
+        self.end(BodyEnd::Dropped);
+    }
+}
+
+impl<H: OnBodyEnd> fmt::Debug for EndGuard<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndGuard")
+            .field("is_over", &self.is_over())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells whether a response to `method` with `status` has a body at all
+/// ([RFC 9110, 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)).
+///
+/// It has none after `HEAD`, with 1xx, 204 and 304, and after a successful `CONNECT`.
+pub fn has_body(method: &Method, status: StatusCode) -> bool {
+    !(method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || (method == Method::CONNECT && status.is_success()))
+}

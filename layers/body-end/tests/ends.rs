@@ -1,0 +1,164 @@
+//! Every way in which a body ends is reported, once, and as early as it can be known.
+
+use bytes::Bytes;
+use egress_body_end::{BodyEnd, ObservedBody, has_body};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+enum Step {
+    Data,
+    Trailers,
+    Error,
+    Pending,
+}
+
+/// A body that does what its script says; `knows_its_end` is what `is_end_stream` tells of an empty script.
+struct Scripted {
+    script: VecDeque<Step>,
+    knows_its_end: bool,
+}
+
+impl Body for Scripted {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        match self.script.pop_front() {
+            None => Poll::Ready(None),
+            Some(Step::Data) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data"))))),
+            Some(Step::Trailers) => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
+            Some(Step::Error) => Poll::Ready(Some(Err("reset by peer"))),
+            Some(Step::Pending) => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.knows_its_end && self.script.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(4)
+    }
+}
+
+type Ends = Rc<RefCell<Vec<BodyEnd>>>;
+
+fn observed(
+    knows_its_end: bool,
+    script: impl IntoIterator<Item = Step>,
+) -> (ObservedBody<Scripted, impl FnOnce(BodyEnd)>, Ends) {
+    let ends = Ends::default();
+    let body = Scripted {
+        script: script.into_iter().collect(),
+        knows_its_end,
+    };
+    let record = Rc::clone(&ends);
+    let body = ObservedBody::new(body, move |end| record.borrow_mut().push(end));
+    (body, ends)
+}
+
+/// Polls `times` and returns what was reported by then; the body is dropped afterwards and may report nothing more.
+fn ends_after(
+    times: usize,
+    (body, ends): (ObservedBody<Scripted, impl FnOnce(BodyEnd)>, Ends),
+) -> Vec<BodyEnd> {
+    let before_drop = {
+        let mut body = pin!(body);
+        for _ in 0..times {
+            let _ = body
+                .as_mut()
+                .poll_frame(&mut Context::from_waker(Waker::noop()));
+        }
+        ends.borrow().clone()
+    };
+    let after_drop = ends.borrow().clone();
+    assert_eq!(
+        after_drop.len(),
+        1,
+        "an end is reported exactly once: {after_drop:?}"
+    );
+    before_drop
+}
+
+#[test]
+fn an_empty_body_is_over_before_it_is_polled() {
+    assert_eq!(ends_after(0, observed(true, [])), [BodyEnd::Complete]);
+}
+
+#[test]
+fn the_last_frame_ends_a_body_that_knows_its_end() {
+    let body = observed(true, [Step::Data, Step::Data]);
+    assert_eq!(ends_after(2, body), [BodyEnd::Complete]);
+}
+
+#[test]
+fn a_body_that_does_not_know_its_end_ends_with_none() {
+    assert_eq!(ends_after(1, observed(false, [Step::Data])), []);
+    assert_eq!(
+        ends_after(2, observed(false, [Step::Data])),
+        [BodyEnd::Complete]
+    );
+}
+
+#[test]
+fn trailers_end_a_body() {
+    let body = observed(false, [Step::Data, Step::Trailers]);
+    assert_eq!(ends_after(2, body), [BodyEnd::Complete]);
+}
+
+#[test]
+fn an_error_ends_a_body_and_nothing_after_it_is_reported() {
+    let body = observed(true, [Step::Data, Step::Error, Step::Data]);
+    assert_eq!(ends_after(2, body), [BodyEnd::Failed]);
+    let body = observed(false, [Step::Error, Step::Data]);
+    assert_eq!(ends_after(4, body), [BodyEnd::Failed]);
+}
+
+#[test]
+fn a_pending_body_that_is_dropped_was_dropped() {
+    let body = observed(true, [Step::Data, Step::Pending, Step::Data]);
+    assert_eq!(ends_after(2, body), [], "nothing before the drop");
+    let (body, ends) = observed(true, [Step::Data]);
+    drop(body);
+    assert_eq!(*ends.borrow(), [BodyEnd::Dropped]);
+}
+
+#[test]
+fn polling_after_the_end_reports_nothing_more() {
+    assert_eq!(
+        ends_after(5, observed(false, [Step::Data])),
+        [BodyEnd::Complete]
+    );
+}
+
+#[test]
+fn size_and_end_are_the_inner_bodys() {
+    let (body, _ends) = observed(true, [Step::Data]);
+    assert_eq!(body.size_hint().exact(), Some(4));
+    assert!(!body.is_end_stream());
+    let (body, _ends) = observed(true, []);
+    assert!(body.is_end_stream());
+}
+
+#[test]
+fn responses_without_a_body_are_known() {
+    assert!(has_body(&Method::GET, StatusCode::OK));
+    assert!(has_body(&Method::GET, StatusCode::NOT_FOUND));
+    assert!(!has_body(&Method::HEAD, StatusCode::OK));
+    assert!(!has_body(&Method::GET, StatusCode::NO_CONTENT));
+    assert!(!has_body(&Method::GET, StatusCode::NOT_MODIFIED));
+    assert!(!has_body(&Method::CONNECT, StatusCode::OK));
+    assert!(has_body(&Method::CONNECT, StatusCode::BAD_GATEWAY));
+}

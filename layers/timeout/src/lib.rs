@@ -1,0 +1,1 @@
+//! Tower layers: an attempt timeout from dispatch and a total deadline

@@ -1,0 +1,1 @@
+//! A tower layer: the phases of a request and their percentiles
