@@ -1,1 +1,58 @@
-//! tower-egress
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod apis;
+mod builder;
+mod egress;
+mod error;
+#[cfg(feature = "tokio")]
+mod executor;
+mod ext;
+mod fetch;
+mod service;
+mod status;
+
+#[cfg(feature = "tokio")]
+pub use self::executor::TokioExecutor;
+/// tower's `BoxError`: what every layer fails with, when it is not the transport's own error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(feature = "tokio")]
+pub use egress_time::TokioTimer;
+pub use {
+    egress_backoff::{Budget, GaveUp, Policy, ReplayBody, RetryInfo, Schedule},
+    egress_body_cleanup::{Capture, Drain, Executor, NoExecutor},
+    egress_body_end::CapturedBody,
+    egress_concurrency_limit::{ConcurrencyLimitError, Limiter, ReleaseAt},
+    egress_hints::Dialect,
+    egress_time::{Clock, Instant, SleepUntil, Timer},
+    egress_timeout::{AttemptTimeout, RequestTimeout, TimedOut},
+    egress_token_bucket::{Bucket, InvalidQuota, Quota, RateLimited},
+};
+
+/// The crates of the layers, for what is not named here.
+pub mod layers {
+    pub use egress_backoff as backoff;
+    pub use egress_body_cleanup as body_cleanup;
+    pub use egress_concurrency_limit as concurrency_limit;
+    pub use egress_timeout as timeout;
+    pub use egress_timing as timing;
+    pub use egress_token_bucket as token_bucket;
+}
+
+pub use self::{
+    api::{Api, UseApi},
+    builder::EgressBuilder,
+    egress::{Egress, EgressLayer},
+    error::{Error, ErrorKind},
+    ext::ServiceBuilderExt,
+    fetch::{
+        BatchFetch, DEFAULT_MAX_BYTES, DecodeError, FetchExt, RequestBuilder, ResponseExt,
+        batch_fetch,
+    },
+    service::{EgressService, ResponseBody, ResponseFuture},
+    status::{
+        BodyStatus, ConnectionStatus, PerformanceStatus, PhaseStatus, RateLimitStatus, RetryStatus,
+        ServerView, Status,
+    },
+};

@@ -1,1 +1,15 @@
-//! core
+//! repo-scanner's core: what it does, without the runtime, the transport or the database that it does it with.
+//!
+//! A [`Scanner`] takes repository names, fetches each through a client that carries the whole stack of
+//! `tower-egress`, and hands each [`Outcome`] to whoever keeps it. It holds a bounded number of
+//! repositories at any time, however long the list.
+
+mod github;
+mod repos;
+mod scan;
+
+pub use self::{
+    github::{GitHub, Repository},
+    repos::{NotARepository, RepoName, ReposError, repos},
+    scan::{Failed, Outcome, ScanOptions, Scanner, Stopped, Summary},
+};

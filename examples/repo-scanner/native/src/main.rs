@@ -1,2 +1,41 @@
-//! native
-fn main() {}
+//! repo-scanner: scans GitHub repositories through the whole stack of tower-egress, into SQLite.
+//!
+//! Without arguments it starts a strict test server inside itself and scans the repositories that it ships with.
+
+mod catalogue;
+mod cli;
+mod client;
+mod failure;
+mod memory;
+mod origin;
+mod report;
+mod scan;
+mod store;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Usage errors end here, with exit code 2.
+    let command = cli::Cli::parse().into_command();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(async {
+            match command {
+                cli::Command::Scan(options) => scan::run(options).await,
+                cli::Command::Origin(options) => origin::run(options).await,
+            }
+        }),
+        Err(error) => Err(failure::Failure::failed("cannot start the runtime", error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("repo-scanner: {failure}");
+            failure.exit_code()
+        }
+    }
+}

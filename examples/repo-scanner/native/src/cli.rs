@@ -1,0 +1,176 @@
+//! The command line.
+
+use crate::scan::ScanCommand;
+use clap::{Args, Parser, Subcommand};
+use http::Uri;
+use std::{num::NonZeroUsize, path::PathBuf};
+use strict_origin::NamedRule;
+
+/// Scans GitHub repositories into SQLite, as fast as the rate limits allow and never faster.
+///
+/// Without a command it starts a strict test server inside itself, scans the 1,200 repositories that it ships with,
+/// and prints what came of it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Scan.
+    Scan(ScanCommand),
+    /// Run the test server.
+    Origin(OriginArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Scan a list of repositories and exit
+    Scan(ScanArgs),
+    /// Run the strict test server alone, until Ctrl-C
+    Origin(OriginArgs),
+}
+
+#[derive(Debug, Args)]
+struct ScanArgs {
+    /// Where GitHub's API is: https://api.github.com, or a test server.
+    ///
+    /// Without it: the real API if GITHUB_TOKEN is set, else a strict test server inside this program.
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    origin: Option<Uri>,
+
+    /// A list of repositories, one owner/name a line; further tab-separated columns are ignored [default: the list inside this program]
+    #[arg(long, value_name = "FILE")]
+    repos: Option<PathBuf>,
+
+    /// The SQLite database to write to; it is made if it does not exist
+    #[arg(long, value_name = "FILE", default_value = "repo-scanner.db")]
+    db: PathBuf,
+
+    /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
+    #[arg(long, value_name = "API=QUOTA")]
+    quota: Vec<NamedRule>,
+
+    /// How many requests may be in flight
+    #[arg(long, value_name = "N", default_value = "6")]
+    concurrency: NonZeroUsize,
+
+    /// The share of requests that the test server inside answers with a fault, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
+    faults: f64,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// The token to call the real API with
+    #[arg(long, env = "GITHUB_TOKEN", hide_env_values = true, hide = true)]
+    token: Option<String>,
+}
+
+/// How to run the test server.
+#[derive(Debug, Args)]
+pub(crate) struct OriginArgs {
+    /// The port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value = "8788")]
+    pub(crate) port: u16,
+
+    /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
+    #[arg(long, value_name = "API=QUOTA")]
+    pub(crate) quota: Vec<NamedRule>,
+
+    /// The share of requests that are answered with a fault, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
+    pub(crate) faults: f64,
+
+    /// Decides which requests meet which fault
+    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    pub(crate) seed: u64,
+}
+
+impl Cli {
+    /// Says what to do.
+    pub(crate) fn into_command(self) -> Command {
+        let demo = || Self::parse_from(["repo-scanner", "scan"]).command;
+        match self.command {
+            Some(Subcommands::Scan(scan)) => Command::Scan(scan.into()),
+            Some(Subcommands::Origin(origin)) => Command::Origin(origin),
+            None => match demo() {
+                Some(Subcommands::Scan(scan)) => Command::Scan(ScanCommand {
+                    // No arguments, no network: not even if a token lies around.
+                    token: None,
+                    ..scan.into()
+                }),
+                _ => unreachable!("`scan` is a command"),
+            },
+        }
+    }
+}
+
+impl From<ScanArgs> for ScanCommand {
+    fn from(args: ScanArgs) -> Self {
+        Self {
+            origin: args.origin,
+            repos: args.repos,
+            db: args.db,
+            quotas: args.quota,
+            concurrency: args.concurrency,
+            faults: args.faults,
+            json: args.json,
+            token: args.token.filter(|token| !token.is_empty()),
+        }
+    }
+}
+
+fn origin(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match uri.scheme_str() {
+        Some("http" | "https") if uri.query().is_none() => Ok(uri),
+        _ => Err("expected http://host or https://host".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("expected a number from 0 to 1".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bad_quota_is_named() {
+        for bad in [
+            "github=0/1s",
+            "github",
+            "gitlab=1/1s",
+            "github=1/1s,burst=2",
+        ] {
+            let error = Cli::try_parse_from(["repo-scanner", "scan", "--quota", bad]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_a_scheme_and_a_host() {
+        for bad in ["127.0.0.1:80", "ftp://a", "http://", "/x"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+        assert!(origin("http://127.0.0.1:8080").is_ok());
+    }
+}

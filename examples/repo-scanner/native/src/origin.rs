@@ -1,0 +1,37 @@
+//! The strict test server, alone.
+
+use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure};
+use strict_origin::{Catalogue, FaultPlan, NamedRule, StrictOrigin};
+
+/// Runs the server until Ctrl-C, then prints what it saw.
+pub(crate) async fn run(options: OriginArgs) -> Result<(), Failure> {
+    let origin = start(&options.quota, options.port, options.faults, options.seed).await?;
+    println!("{}", origin.url());
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Failure::failed("cannot wait for Ctrl-C", error))?;
+    println!("{}", origin.shutdown().await);
+    Ok(())
+}
+
+/// Starts the server with the repositories that ship with this program.
+pub(crate) async fn start(
+    rules: &[NamedRule],
+    port: u16,
+    faults: f64,
+    seed: u64,
+) -> Result<StrictOrigin, Failure> {
+    let catalogue = Catalogue::from_tsv(CATALOGUE)
+        .map_err(|error| Failure::failed("the list inside this program is broken", error))?;
+    let mut origin = StrictOrigin::builder()
+        .catalogue(catalogue)
+        .port(port)
+        .faults(FaultPlan::mixed(seed, faults));
+    for rule in rules {
+        origin = origin.named_rule(rule.clone());
+    }
+    origin
+        .start()
+        .await
+        .map_err(|error| Failure::failed(format!("cannot serve on port {port}"), error))
+}

@@ -1,0 +1,100 @@
+//! What a scan came to, for people and for programs.
+
+use repo_scanner_core::Summary;
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt, time::Duration};
+use tower_egress::{Egress, PhaseStatus, Timer};
+
+/// The figures of a scan; serialises to the JSON object of `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    scanned: u64,
+    failed: u64,
+    requests: u64,
+    retries: u64,
+    throttled: u64,
+    peak_in_flight: usize,
+    peak_rss_bytes: Option<u64>,
+    elapsed_ms: u128,
+    p50_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    phases: BTreeMap<&'static str, PhaseStatus>,
+    failures: BTreeMap<String, u64>,
+}
+
+impl Report {
+    pub(crate) fn new<T: Timer, X>(
+        summary: &Summary,
+        egress: &Egress<T, X>,
+        elapsed: Duration,
+        peak_rss: Option<u64>,
+    ) -> Self {
+        let status = egress.status();
+        let all = status.performance.get("all").cloned().unwrap_or_default();
+        let total = all.lifetime.get("total").copied().unwrap_or_default();
+        let limits = status.rate_limits.values();
+        Self {
+            scanned: summary.scanned,
+            failed: summary.failed,
+            requests: all.attempts,
+            retries: status.retries.retries,
+            throttled: limits.map(|limit| limit.throttled).sum(),
+            peak_in_flight: status.connections.peak,
+            peak_rss_bytes: peak_rss,
+            elapsed_ms: elapsed.as_millis(),
+            p50_ms: total.p50_ms,
+            p95_ms: total.p95_ms,
+            p99_ms: total.p99_ms,
+            phases: all.lifetime,
+            failures: summary.reasons.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds =
+            Duration::from_millis(u64::try_from(self.elapsed_ms).unwrap_or(u64::MAX)).as_secs_f64();
+        writeln!(f)?;
+        row(f, "scanned", self.scanned)?;
+        row(f, "failed", self.failed)?;
+        for (reason, count) in &self.failures {
+            writeln!(f, "    {count:>6} × {reason}")?;
+        }
+        row(f, "requests sent", self.requests)?;
+        row(f, "retries", self.retries)?;
+        row(f, "throttled by the server", self.throttled)?;
+        row(f, "peak in flight", self.peak_in_flight)?;
+        match self.peak_rss_bytes {
+            Some(bytes) => row(f, "peak memory", format_args!("{} MiB", bytes >> 20))?,
+            None => row(f, "peak memory", "unknown here")?,
+        }
+        row(f, "elapsed", format_args!("{seconds:.2} s"))?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "{:<26}{:>10}{:>10}{:>10}{:>10}",
+            "milliseconds", "P50", "P95", "P99", "longest"
+        )?;
+        for (name, phase) in [
+            ("waiting for the rate limit", "rateWait"),
+            ("waiting for a connection", "queueWait"),
+            ("sent until headers", "headers"),
+            ("headers until end of body", "body"),
+            ("in all", "total"),
+        ] {
+            let phase = self.phases.get(phase).copied().unwrap_or_default();
+            writeln!(
+                f,
+                "{name:<26}{:>10.1}{:>10.1}{:>10.1}{:>10.1}",
+                phase.p50_ms, phase.p95_ms, phase.p99_ms, phase.max_ms
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(f, "{name:<26}{value:>10}")
+}

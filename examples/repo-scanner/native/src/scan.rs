@@ -1,0 +1,267 @@
+//! A scan from the command line.
+
+use crate::{
+    catalogue::CATALOGUE, client, failure::Failure, memory, origin, report::Report, store::Store,
+};
+use http::Uri;
+use indicatif::{ProgressBar, ProgressStyle};
+use repo_scanner_core::{
+    GitHub, RepoName, ReposError, ScanOptions, Scanner, Stopped, Summary, repos,
+};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use strict_origin::{NamedRule, StrictOrigin};
+use tower_egress::{Api, Clock, Egress, Quota, TokioExecutor, TokioTimer};
+
+const GITHUB: &str = "https://api.github.com";
+
+/// What the server inside permits when nobody says otherwise: 200 requests a second.
+const DEMO_RULE: &str = "github=600/1s,burst=10,spacing=5ms";
+
+/// How to scan.
+#[derive(Debug)]
+pub(crate) struct ScanCommand {
+    pub(crate) origin: Option<Uri>,
+    pub(crate) repos: Option<PathBuf>,
+    pub(crate) db: PathBuf,
+    pub(crate) quotas: Vec<NamedRule>,
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) faults: f64,
+    pub(crate) json: bool,
+    pub(crate) token: Option<String>,
+}
+
+/// Where to scan, and the server inside if it is that.
+struct Target {
+    base: Uri,
+    quota: Quota,
+    inside: Option<StrictOrigin>,
+}
+
+/// Scans and prints what came of it.
+pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
+    // Everything that can be wrong with what was asked for is found before anything is fetched.
+    let count = match &options.repos {
+        Some(path) => check(path)?,
+        None => repos(CATALOGUE.as_bytes()).count(),
+    };
+    let store = Store::open(&options.db).map_err(|error| {
+        Failure::failed(format!("cannot write to {}", options.db.display()), error)
+    })?;
+    let target = target(&options).await?;
+    reach(&target.base).await?;
+
+    let place = match &target.inside {
+        Some(_) => format!("{} (a strict test server inside this program)", target.base),
+        None => target.base.to_string(),
+    };
+    eprintln!("scanning {count} repositories at {place}");
+    eprintln!("permitted: {}", in_words(&target.quota));
+    let report = scan(&options, &target, count, store).await;
+    if let Some(inside) = target.inside {
+        let complaints = inside.shutdown().await.complaints();
+        if !complaints.is_empty() {
+            eprintln!("the server complains of: {}", complaints.join("; "));
+        }
+    }
+    report
+}
+
+async fn scan(
+    options: &ScanCommand,
+    target: &Target,
+    count: usize,
+    store: Store,
+) -> Result<(), Failure> {
+    let authority = target.base.authority().cloned();
+    let authority = authority.ok_or_else(|| Failure::usage("the origin has no host"))?;
+    let egress = Egress::builder()
+        .concurrency(options.concurrency.get())
+        .executor(TokioExecutor::new())
+        .api(Api::github().at(&authority).with_quota(target.quota))
+        // A batch job has time: what would fail a web request is worth waiting for here.
+        .max_wait(Duration::from_secs(900))
+        .build();
+    let github = GitHub::new(egress.layer(client::http_client()), &target.base)
+        .with_token(options.token.clone());
+    let mut scan_options = ScanOptions::default();
+    let twice = options
+        .concurrency
+        .saturating_add(options.concurrency.get());
+    scan_options.at_once = scan_options.at_once.max(twice);
+    let scanner = Scanner::new(github, TokioTimer::new(), scan_options);
+
+    let bar = progress_bar(count);
+    let list = open(options.repos.as_deref())?;
+    let started = TokioTimer::new().now();
+    let (summary, ended) = scanner
+        .scan(list, async |outcome| {
+            store.keep(outcome).await?;
+            bar.inc(1);
+            Ok(())
+        })
+        .await;
+    let elapsed = TokioTimer::new().now() - started;
+    bar.finish_and_clear();
+    let written = store.close().await;
+
+    let report = Report::new(&summary, &egress, elapsed, memory::peak_rss());
+    print(&report, options)?;
+    finish(&summary, ended, written, options)
+}
+
+fn print(report: &Report, options: &ScanCommand) -> Result<(), Failure> {
+    let text = if options.json {
+        serde_json::to_string(report).map_err(|error| Failure::failed("cannot print", error))?
+    } else {
+        format!("{report}\nwritten to {}", options.db.display())
+    };
+    // A reader that has gone away (`| head`) is no reason to panic.
+    writeln!(std::io::stdout(), "{text}").map_err(|error| Failure::failed("cannot print", error))
+}
+
+fn finish(
+    summary: &Summary,
+    ended: Result<(), Stopped<ReposError, crate::store::StoreGone>>,
+    written: Result<(), String>,
+    options: &ScanCommand,
+) -> Result<(), Failure> {
+    written
+        .map_err(|why| Failure::failed(format!("cannot write to {}", options.db.display()), why))?;
+    match ended {
+        Ok(()) if summary.scanned == 0 && summary.failed > 0 => {
+            let why = summary.reasons.keys().next().cloned().unwrap_or_default();
+            Err(Failure::failed("nothing could be scanned", why))
+        }
+        Ok(()) => Ok(()),
+        Err(stopped) => Err(Failure::failed(
+            format!(
+                "stopped after {} repositories, which are kept",
+                summary.scanned
+            ),
+            stopped,
+        )),
+    }
+}
+
+async fn target(options: &ScanCommand) -> Result<Target, Failure> {
+    let given = options.quotas.iter().rev();
+    let given = given
+        .clone()
+        .find(|named| named.api == strict_origin::Api::Github);
+    let quota = |rule: Option<&NamedRule>| rule.map_or(Ok(Quota::GITHUB), to_quota);
+    if let Some(origin) = &options.origin {
+        return Ok(Target {
+            base: origin.clone(),
+            quota: quota(given)?,
+            inside: None,
+        });
+    }
+    if options.token.is_some() {
+        return Ok(Target {
+            base: Uri::from_static(GITHUB),
+            quota: quota(given)?,
+            inside: None,
+        });
+    }
+    let demo: NamedRule = DEMO_RULE
+        .parse()
+        .map_err(|error| Failure::failed("the default quota is broken", error))?;
+    let rule = given.unwrap_or(&demo);
+    let inside = origin::start(std::slice::from_ref(rule), 0, options.faults, 1).await?;
+    Ok(Target {
+        base: inside
+            .url()
+            .parse()
+            .map_err(|error| Failure::failed("the server inside has no address", error))?,
+        quota: to_quota(rule)?,
+        inside: Some(inside),
+    })
+}
+
+fn to_quota(named: &NamedRule) -> Result<Quota, Failure> {
+    let rule = &named.rule;
+    Quota::new(rule.limit(), rule.per())
+        .and_then(|quota| quota.with_burst(rule.burst()))
+        .and_then(|quota| quota.with_spacing(rule.spacing()))
+        .map_err(|error| Failure::usage(format!("--quota {}: {error}", named.api)))
+}
+
+/// Finds out whether anybody is there, so that an address that nobody serves is one clear line and not a thousand.
+async fn reach(base: &Uri) -> Result<(), Failure> {
+    let host = base.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = base.port_u16().unwrap_or(match base.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    });
+    let connect = tokio::net::TcpStream::connect((host, port));
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the program itself, not a layer: it owns its runtime"
+    )]
+    let connected = tokio::time::timeout(Duration::from_secs(10), connect).await;
+    match connected {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Failure::failed(format!("cannot reach {base}"), error)),
+        Err(_) => Err(Failure::failed(
+            format!("cannot reach {base}"),
+            "no answer in 10 s",
+        )),
+    }
+}
+
+/// Reads the list once to find what is wrong with it, and how long it is.
+fn check(path: &Path) -> Result<usize, Failure> {
+    let mut count = 0;
+    for name in read(path)? {
+        name.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        count += 1;
+    }
+    if count == 0 {
+        let empty = ReposError::Empty;
+        return Err(Failure::usage(format!("{}: {empty}", path.display())));
+    }
+    Ok(count)
+}
+
+fn open(
+    path: Option<&Path>,
+) -> Result<Box<dyn Iterator<Item = Result<RepoName, ReposError>>>, Failure> {
+    Ok(match path {
+        Some(path) => Box::new(read(path)?),
+        None => Box::new(repos(CATALOGUE.as_bytes())),
+    })
+}
+
+fn read(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<RepoName, ReposError>> + use<>, Failure> {
+    let file = File::open(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let lines: BufReader<File> = BufReader::new(file);
+    Ok(repos(Box::new(lines) as Box<dyn BufRead>))
+}
+
+fn progress_bar(count: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX));
+    let style = "{wide_bar} {pos}/{len}  {per_sec}  {eta} left";
+    bar.with_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
+}
+
+fn in_words(quota: &Quota) -> String {
+    let mut words = format!("{} requests in {:?}", quota.limit(), quota.period());
+    if quota.burst() < quota.limit() {
+        words.push_str(&format!(", {} at once", quota.burst()));
+    }
+    if !quota.spacing().is_zero() {
+        words.push_str(&format!(", {:?} apart", quota.spacing()));
+    }
+    words
+}

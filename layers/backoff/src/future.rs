@@ -1,0 +1,210 @@
+//! The future of a request and all its attempts.
+
+use crate::{
+    BoxError, ReplayBody, RetryError, RetryInfo,
+    collect::{Collect, Collected},
+    session::Session,
+};
+use egress_context::Failure;
+use egress_time::{Instant, SleepUntil, Timer};
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    future::Future,
+    ops::ControlFlow,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tower_service::Service;
+
+pin_project! {
+    /// Sends a request until its answer is good, or no other attempt is to be made.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it ends the present attempt, or the wait for the next, and gives back the price of a retry that
+    /// was not sent. No timer and no task is left.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, T>
+    where
+        S: Service<Request<ReplayBody<B>>>,
+        T: Timer,
+    {
+        inner: S,
+        timer: T,
+        session: Session,
+        #[pin]
+        state: State<B, S::Future, T>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<B, F, T: Timer> {
+        Collecting { parts: Option<Parts>, #[pin] body: Collect<B> },
+        Readying { request: Option<Request<ReplayBody<B>>>, since: Option<Instant> },
+        Calling { #[pin] future: F },
+        Sleeping { #[pin] sleep: SleepUntil<T> },
+        Done,
+    }
+}
+
+impl<B: Body, F, T: Timer> State<B, F, T> {
+    const fn readying(request: Request<ReplayBody<B>>) -> Self {
+        Self::Readying {
+            request: Some(request),
+            since: None,
+        }
+    }
+}
+
+impl<S, B, T> ResponseFuture<S, B, T>
+where
+    S: Service<Request<ReplayBody<B>>>,
+    B: Body,
+    T: Timer,
+{
+    /// Starts a request. A body of exactly known size up to `max_buffered` is read into memory first.
+    pub(crate) fn new(
+        inner: S,
+        timer: T,
+        mut session: Session,
+        request: (Parts, B),
+        max_buffered: usize,
+    ) -> Self {
+        let (parts, body) = request;
+        let exact = body.size_hint().exact();
+        let stated = exact
+            .and_then(|size| usize::try_from(size).ok())
+            .filter(|size| *size <= max_buffered);
+        let state = if body.is_end_stream() {
+            State::readying(session.first(parts, Ok(Collected::default())))
+        } else if let Some(stated) = stated {
+            State::Collecting {
+                parts: Some(parts),
+                body: Collect::new(body, stated),
+            }
+        } else {
+            State::readying(session.first(parts, Err(body)))
+        };
+        Self {
+            inner,
+            timer,
+            session,
+            state,
+        }
+    }
+}
+
+impl<S, B, T, ResB> Future for ResponseFuture<S, B, T>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<ResB>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    T: Timer,
+{
+    type Output = Result<Response<ResB>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let (outcome, info) = loop {
+            match this.state.as_mut().project() {
+                StateProj::Collecting { parts, body } => match ready!(body.poll(cx)) {
+                    Ok(body) => {
+                        let parts = parts.take().expect("taken when the body is there");
+                        let request = this.session.first(parts, Ok(body));
+                        this.state.set(State::readying(request));
+                    }
+                    Err(error) => break (Err(error), None),
+                },
+                StateProj::Readying { request, since } => {
+                    let Poll::Ready(ready) = this.inner.poll_ready(cx) else {
+                        since.get_or_insert_with(|| this.timer.now());
+                        return Poll::Pending;
+                    };
+                    let context = this.session.context();
+                    if let Some(since) = since.take() {
+                        context.add_queue_wait(this.timer.now() - since);
+                    }
+                    if let Err(error) = ready {
+                        // A service that is not ready for this request is not ready for the next either.
+                        if context.failure().is_none() {
+                            context.fail(Failure::Refused);
+                        }
+                        break (Err(error.into()), this.session.info(None, None));
+                    }
+                    let request = request.take().expect("taken when it is sent");
+                    this.session.sent();
+                    let future = this.inner.call(request);
+                    this.state.set(State::Calling { future });
+                }
+                StateProj::Calling { future } => {
+                    let outcome = ready!(future.poll(cx)).map_err(Into::into);
+                    match this.session.after(&outcome, this.timer) {
+                        ControlFlow::Continue(until) => {
+                            // Before the sleep: its body holds a connection, and perhaps a permit.
+                            drop(outcome);
+                            let sleep = SleepUntil::new(this.timer.clone(), until);
+                            this.state.set(State::Sleeping { sleep });
+                        }
+                        ControlFlow::Break(info) => break (outcome, info),
+                    }
+                }
+                StateProj::Sleeping { sleep } => {
+                    ready!(sleep.poll(cx));
+                    let again = this.session.again();
+                    let request = again.expect("only a request that was kept is planned again");
+                    this.state.set(State::readying(request));
+                }
+                StateProj::Done => panic!("ResponseFuture polled after it was ready"),
+            }
+        };
+        // Now, and not when the finished future happens to be dropped.
+        this.session.end();
+        this.state.set(State::Done);
+        Poll::Ready(tell(outcome, info))
+    }
+}
+
+/// Tells the caller how the request was tried.
+fn tell<R>(
+    outcome: Result<Response<R>, BoxError>,
+    info: Option<RetryInfo>,
+) -> Result<Response<R>, BoxError> {
+    match (outcome, info) {
+        (Ok(mut response), Some(info)) => {
+            response.extensions_mut().insert(info);
+            Ok(response)
+        }
+        (Err(source), Some(info)) if info.attempts > 1 => Err(RetryError {
+            attempts: info.attempts,
+            gave_up: info.gave_up,
+            source,
+        }
+        .into()),
+        (outcome, _) => outcome,
+    }
+}
+
+impl<S, B, T> fmt::Debug for ResponseFuture<S, B, T>
+where
+    S: Service<Request<ReplayBody<B>>>,
+    T: Timer,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Collecting { .. } => "collecting",
+            State::Readying { .. } => "readying",
+            State::Calling { .. } => "calling",
+            State::Sleeping { .. } => "sleeping",
+            State::Done => "done",
+        };
+        f.debug_struct("ResponseFuture")
+            .field("state", &state)
+            .field("attempts", &self.session.attempts())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! The bodies that hold a permit, and how long ago their owners last asked for more.
+
+use crate::Holder;
+use egress_time::Instant;
+use http::{Method, Request, Uri};
+use slab::Slab;
+use smallvec::SmallVec;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// How many holders an error or an event names at most.
+const MOST_NAMED: usize = 16;
+
+/// What a limiter knows of one open body. The body and the limiter share it.
+pub(crate) struct OpenBody {
+    method: Method,
+    uri: Uri,
+    /// When its owner was last given something, in nanoseconds; the far future while the owner waits for more.
+    ///
+    /// Relaxed: it orders nothing, and who reads it looks back over seconds.
+    left_alone_at: AtomicU64,
+}
+
+impl OpenBody {
+    /// Takes down what is asked for. The owner has not looked at the body yet, and there is none yet.
+    pub(crate) fn of<B>(request: &Request<B>) -> Arc<Self> {
+        Arc::new(Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            left_alone_at: AtomicU64::new(Instant::FAR_FUTURE.as_nanos()),
+        })
+    }
+
+    pub(crate) const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.uri.host()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Notes that the owner asks for more. It is reading until it is given something.
+    pub(crate) fn is_asked(&self) {
+        self.left_alone_at
+            .store(Instant::FAR_FUTURE.as_nanos(), Relaxed);
+    }
+
+    /// Notes that the owner was given something and has to come back for more.
+    pub(crate) fn has_given(&self, now: Instant) {
+        self.left_alone_at.store(now.as_nanos(), Relaxed);
+    }
+
+    pub(crate) fn left_alone_at(&self) -> Instant {
+        Instant::from_nanos(self.left_alone_at.load(Relaxed))
+    }
+}
+
+/// Without the query.
+impl fmt::Debug for OpenBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenBody")
+            .field("method", &self.method)
+            .field("host", &self.host())
+            .field("path", &self.path())
+            .field("left_alone_at", &self.left_alone_at())
+            .finish()
+    }
+}
+
+/// All open bodies of one limiter.
+#[derive(Default)]
+pub(crate) struct OpenBodies {
+    bodies: Slab<Arc<OpenBody>>,
+    /// Which episode was last spoken of, and how many were.
+    spoken_of: Option<Instant>,
+    episodes: u64,
+}
+
+/// What a waiter finds when it looks at the bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Unread bodies hold all permits.
+    pub(crate) all_unread: bool,
+    /// They do, and nobody has said so yet.
+    pub(crate) is_news: bool,
+    /// It is no use to look again before this.
+    pub(crate) again_at: Instant,
+}
+
+impl Look {
+    /// What one finds who does not look.
+    pub(crate) const NEVER: Self = Self::again(Instant::FAR_FUTURE);
+
+    const fn again(again_at: Instant) -> Self {
+        Self {
+            all_unread: false,
+            is_news: false,
+            again_at,
+        }
+    }
+}
+
+impl OpenBodies {
+    /// Adds a body, and returns the key to remove it with.
+    pub(crate) fn insert(&mut self, body: Arc<OpenBody>) -> usize {
+        self.bodies.insert(body)
+    }
+
+    /// Returns what was removed, to be dropped outside the lock: a URI may own memory that is not ours.
+    pub(crate) fn remove(&mut self, key: usize) -> Arc<OpenBody> {
+        self.bodies.remove(key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bodies.len()
+    }
+
+    pub(crate) const fn episodes(&self) -> u64 {
+        self.episodes
+    }
+
+    /// Looks whether as many bodies as there are permits were left alone for `unread_after`.
+    pub(crate) fn look(&mut self, now: Instant, limit: usize, unread_after: Duration) -> Look {
+        let mut since: SmallVec<[Instant; 16]> = self
+            .bodies
+            .iter()
+            .map(|(_, body)| body.left_alone_at())
+            .collect();
+        let again_at = now + unread_after;
+        if since.len() < limit {
+            return Look::again(again_at);
+        }
+        // It takes `limit` bodies, and the one among them that was read last decides.
+        let (_, &mut decisive, _) = since.select_nth_unstable(limit - 1);
+        if now - decisive < unread_after {
+            return Look::again(again_at.min(decisive + unread_after));
+        }
+        // Once one of the bodies is read or gone, another moment decides: that is another episode.
+        let is_news = self.spoken_of.replace(decisive) != Some(decisive);
+        self.episodes += u64::from(is_news);
+        Look {
+            all_unread: true,
+            is_news,
+            again_at,
+        }
+    }
+
+    /// Counts the bodies that were left alone for `unread_after`.
+    pub(crate) fn count_unread(&self, now: Instant, unread_after: Duration) -> usize {
+        self.unread(now, unread_after).count()
+    }
+
+    /// Names those that were left alone for `unread_after`, the longest first.
+    pub(crate) fn name_unread(&self, now: Instant, unread_after: Duration) -> Vec<Holder> {
+        let mut unread: Vec<_> = self.unread(now, unread_after).collect();
+        unread.sort_unstable_by_key(|body| body.left_alone_at());
+        unread.truncate(MOST_NAMED);
+        unread
+            .into_iter()
+            .map(|body| Holder::new(now, body))
+            .collect()
+    }
+
+    /// Names all of them, in no order.
+    pub(crate) fn name_all(&self, now: Instant) -> Vec<Holder> {
+        self.bodies
+            .iter()
+            .map(|(_, body)| Holder::new(now, body))
+            .collect()
+    }
+
+    fn unread(&self, now: Instant, unread_after: Duration) -> impl Iterator<Item = &Arc<OpenBody>> {
+        self.bodies
+            .iter()
+            .map(|(_, body)| body)
+            .filter(move |body| now - body.left_alone_at() >= unread_after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const AFTER: Duration = Duration::from_secs(5);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn all_unread(is_news: bool, again_at: u64) -> Look {
+        Look {
+            all_unread: true,
+            is_news,
+            again_at: at(again_at),
+        }
+    }
+
+    /// Adds a body at each of these seconds.
+    fn bodies(seconds: &[u64]) -> (OpenBodies, Vec<Arc<OpenBody>>) {
+        let mut bodies = OpenBodies::default();
+        let request = Request::new(());
+        let all: Vec<_> = seconds.iter().map(|_| OpenBody::of(&request)).collect();
+        for (body, second) in all.iter().zip(seconds) {
+            body.has_given(at(*second));
+            bodies.insert(Arc::clone(body));
+        }
+        (bodies, all)
+    }
+
+    /// C5
+    #[test]
+    fn the_body_that_was_read_last_decides() {
+        let (mut bodies, _all) = bodies(&[10, 13, 11]);
+        assert_eq!(bodies.look(at(14), 3, AFTER), Look::again(at(18)));
+        assert_eq!(bodies.look(at(18), 3, AFTER), all_unread(true, 23));
+        assert_eq!(bodies.look(at(23), 3, AFTER), all_unread(false, 28));
+        assert_eq!(bodies.episodes(), 1);
+    }
+
+    /// C5
+    #[test]
+    fn a_body_whose_owner_waits_is_never_unread() {
+        let (mut bodies, all) = bodies(&[10, 10]);
+        all[1].is_asked();
+        assert_eq!(bodies.look(at(1000), 2, AFTER), Look::again(at(1005)));
+        assert_eq!(bodies.count_unread(at(1000), AFTER), 1);
+        assert_eq!(bodies.name_all(at(1000))[1].unread_for(), Duration::ZERO);
+    }
+
+    /// C5, C6: more bodies than permits, because the limit was lowered.
+    #[test]
+    fn as_many_unread_bodies_as_permits_are_enough() {
+        let (mut bodies, all) = bodies(&[10, 11, 12, 13]);
+        all[3].is_asked();
+        assert_eq!(bodies.look(at(15), 2, AFTER), Look::again(at(16)));
+        assert_eq!(bodies.look(at(16), 2, AFTER), all_unread(true, 21));
+    }
+
+    #[test]
+    fn fewer_bodies_than_permits_are_no_concern() {
+        let (mut bodies, _all) = bodies(&[10]);
+        assert_eq!(bodies.look(at(1000), 2, AFTER), Look::again(at(1005)));
+    }
+
+    #[test]
+    fn an_error_names_a_few_and_the_longest_unread_first() {
+        let seconds: Vec<u64> = (0..100).rev().collect();
+        let (bodies, _all) = bodies(&seconds);
+        let named = bodies.name_unread(at(50), AFTER);
+        assert_eq!(named.len(), MOST_NAMED);
+        assert_eq!(named[0].unread_for(), Duration::from_secs(50));
+        assert_eq!(named[15].unread_for(), Duration::from_secs(35));
+        assert_eq!(bodies.count_unread(at(50), AFTER), 46);
+    }
+}

@@ -1,0 +1,86 @@
+//! The bounds of one request, and which of them is over.
+
+use crate::{Bound, Phase, TimedOut};
+use egress_context::{Failure, RequestContext};
+use egress_time::Instant;
+use std::time::Duration;
+
+/// The bounds of one request in one layer.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) start: Instant,
+    /// When the attempt or the request must be over; the far future where it need not.
+    pub(crate) end: Instant,
+    pub(crate) bound: Bound,
+    pub(crate) covers_body: bool,
+    /// How long the body may stall; `Duration::MAX` where it may for ever.
+    pub(crate) body_idle: Duration,
+    pub(crate) context: Option<RequestContext>,
+}
+
+impl Limits {
+    /// Returns those that hold for the body, if any do.
+    pub(crate) fn for_body(mut self) -> Option<Self> {
+        if !self.covers_body {
+            self.end = Instant::FAR_FUTURE;
+        }
+        (self.end < Instant::FAR_FUTURE || self.body_idle < Duration::MAX).then_some(self)
+    }
+
+    /// Gives the request up before its headers came, and tells those outside.
+    pub(crate) fn expired_before_headers(&self, now: Instant) -> TimedOut {
+        self.expired(self.phase_before_headers(), now)
+    }
+
+    /// Gives the body up because the attempt or the request is over, and tells those outside.
+    pub(crate) fn expired_in_body(&self, now: Instant) -> TimedOut {
+        self.expired(Phase::Body, now)
+    }
+
+    /// Gives the body up because it has stalled since `since`, and tells those outside.
+    pub(crate) fn stalled(&self, since: Instant, now: Instant) -> TimedOut {
+        self.fail(Failure::TimedOut);
+        TimedOut {
+            bound: Bound::BodyIdle,
+            phase: Phase::Body,
+            after: now - since,
+            limit: self.body_idle,
+        }
+    }
+
+    fn expired(&self, phase: Phase, now: Instant) -> TimedOut {
+        self.fail(match self.bound {
+            Bound::Deadline => Failure::DeadlineExceeded,
+            Bound::Attempt | Bound::BodyIdle => Failure::TimedOut,
+        });
+        TimedOut {
+            bound: self.bound,
+            phase,
+            after: now - self.start,
+            limit: self.end - self.start,
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        if let Some(context) = &self.context {
+            context.fail(failure);
+        }
+    }
+
+    /// Asks the context what those inside have said of the request.
+    fn phase_before_headers(&self) -> Phase {
+        match (self.bound, &self.context) {
+            (Bound::Deadline, Some(context)) => {
+                if context.failure().is_some() {
+                    Phase::Retry
+                } else if context.dispatched().is_some_and(|at| at >= self.start) {
+                    Phase::Headers
+                } else {
+                    Phase::Queue
+                }
+            }
+            // An attempt timeout starts when the attempt is sent.
+            _ => Phase::Headers,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A place in the queue of one bucket, and how to wait for it.
+
+use crate::{
+    Bucket, RateLimited, Reason,
+    bucket::State,
+    ledger::{Ticket, Verdict},
+};
+use egress_time::Instant;
+use smallvec::SmallVec;
+use std::{sync::Arc, task::Waker, time::Duration};
+
+/// In the order of the set's buckets.
+pub(crate) type Claims = SmallVec<[Claim; 2]>;
+
+/// A place in one queue.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) ticket: Ticket,
+    /// Its wait is too long if it cannot depart by then.
+    pub(crate) latest: u64,
+    /// What had moved everybody back when it was accepted. Its wait is looked at again only if there was more since:
+    /// that a timer was late is no reason to throw somebody out.
+    pub(crate) delays: u64,
+}
+
+/// How to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pause {
+    /// When to ask again.
+    pub(crate) until: u64,
+    /// How long it is until the departure, as far as is known.
+    pub(crate) left: u64,
+    /// Whether nobody knows, since a probe is out.
+    pub(crate) is_open: bool,
+    /// Whether it is worth while to be on time to less than a timer's granularity.
+    pub(crate) is_fine: bool,
+}
+
+/// The shortest and the longest time after which a waiter that nobody wakes asks again.
+const RECHECK: (u64, u64) = (20_000_000, 1_000_000_000);
+/// A wait that is short enough to be worth some precision.
+const SHORT: u64 = 10_000_000;
+
+impl Claim {
+    /// Asks whether it may depart; if so, returns nothing.
+    pub(crate) fn ask(
+        &mut self,
+        state: &mut State,
+        max_wait: Duration,
+        deadline: u64,
+        now: u64,
+    ) -> Result<Option<Pause>, (Reason, u64)> {
+        let due = match state.ledger.check(&mut self.ticket, now) {
+            Verdict::Due => return Ok(None),
+            Verdict::NotUntil(due) => due,
+            Verdict::TooDear => {
+                let (cost, burst) = (self.ticket.cost(), state.ledger.burst());
+                return Err((Reason::CostAboveBurst { cost, burst }, u64::MAX));
+            }
+        };
+        if due > self.latest && self.delays != state.ledger.delays() {
+            return Err((Reason::WaitTooLong { max_wait }, due));
+        }
+        if due > deadline {
+            return Err((Reason::DeadlineTooSoon, due));
+        }
+        Ok(Some(self.pause(state, due)))
+    }
+
+    fn pause(&self, state: &State, due: u64) -> Pause {
+        let ledger = &state.ledger;
+        let now = ledger.now();
+        // Those whose slot has passed are in no queue, so nobody becomes aware that they are next.
+        let is_woken = state.wakers.is_enabled() && ledger.is_queued(&self.ticket);
+        let left = due.saturating_sub(now);
+        let pause = match ledger.lapses() {
+            Some(lapses) if is_woken => lapses.max(due) - now,
+            Some(_) => (left / 2).clamp(RECHECK.0, RECHECK.1),
+            // A slot may become earlier by any number of cancels. Whoever asks again when half of its wait is over
+            // learns of it with a delay of that at most, even if nobody is there to wake it.
+            None if is_woken => (left / 2).max(RECHECK.1).min(left),
+            None => (left / 2).clamp(RECHECK.0, RECHECK.1).min(left),
+        };
+        Pause {
+            until: now.saturating_add(pause),
+            left,
+            is_open: ledger.is_probing(),
+            is_fine: left <= SHORT && pause == left && ledger.is_fine(),
+        }
+    }
+
+    /// Has the waker called when it is next and its slot is before the end of the pause.
+    pub(crate) fn sleep(&self, state: &mut State, pause: Pause, deadline: u64, waker: &Waker) {
+        if state.ledger.is_queued(&self.ticket) {
+            let latest = self.latest.min(deadline);
+            let id = self.ticket.id();
+            state.wakers.sleeps(id, waker, pause.until, latest);
+        }
+    }
+
+    /// Gives the place back.
+    pub(crate) fn cancel(&self, state: &mut State) {
+        state.wakers.forget(self.ticket.id());
+        state.ledger.cancel(&self.ticket);
+    }
+}
+
+/// Says why a bucket refuses who could depart `at` this time.
+pub(crate) fn refusal(
+    bucket: &Bucket,
+    state: &State,
+    reason: Reason,
+    at: u64,
+    now: Instant,
+) -> RateLimited {
+    let retry_at = Instant::from_nanos(at);
+    RateLimited {
+        bucket: Arc::clone(&bucket.config().name),
+        reason,
+        retry_at,
+        retry_after: retry_at - now,
+        queued: state.ledger.queued(),
+        waited: Duration::ZERO,
+    }
+}

@@ -1,0 +1,389 @@
+//! The slot ledger: who may depart when.
+//!
+//! It knows no HTTP, no clock and no wakers: the time is an argument, in nanoseconds, and an answer is a time. Two
+//! histories are kept apart:
+//!
+//! - the [plan](Plan): the rate, the spacing and the window applied to *slots*. A slot is somebody's right to depart. When
+//!   its time has come it is spent, used or not, so that whoever is forgotten costs one slot and stalls nobody. Until
+//!   then it goes back when its owner leaves, and everybody behind moves forward.
+//! - the departures: spacing and window once more, applied to what really departs. It may be later than its slot: the
+//!   timer was late, the inner service was not ready, the server asked for a pause.
+//!
+//! # Those whose slot has passed
+//!
+//! They wait for nothing but the departures before them. Told all the same time, they would all come at that time
+//! and all but one in vain. So each is *promised* a time behind the last that was promised, and the plan keeps its
+//! slots behind that: after a stall of the whole program they depart one by one, in the order in which they ask.
+
+mod fine;
+mod gate;
+mod line;
+mod pace;
+mod plan;
+mod queue;
+mod server;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{pace::nanos, server::Report};
+
+use self::{
+    gate::Gate, line::Line, pace::Pace, plan::Plan, queue::Queue, server::View, window::Window,
+};
+use crate::Quota;
+
+/// How finely the plan follows the clock while a probe is out. Then nobody knows when the others will go; the
+/// plan says "now", and is not made anew more often than this.
+const FLOAT: u64 = 10_000_000;
+
+/// Of departures further apart than this, a millisecond is not worth much.
+const FINE: u64 = 100_000_000;
+
+/// A place in the queue, and later the right to depart. Not `Clone`: it can be used once.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    id: u64,
+    cost: u32,
+    promised: Option<u64>,
+}
+
+impl Ticket {
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) const fn cost(&self) -> u32 {
+        self.cost
+    }
+}
+
+/// May a ticket depart?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Now.
+    Due,
+    /// Not before this time, as far as is known now.
+    NotUntil(u64),
+    /// Never: the burst is below its cost, since the quota was changed.
+    TooDear,
+}
+
+/// A departure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Departed {
+    /// How many departed before it.
+    pub(crate) number: u64,
+    /// Whether others wait for its outcome.
+    pub(crate) is_probe: bool,
+}
+
+/// How many tickets went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) departed: u64,
+    pub(crate) cancelled: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The latest reading of the clock; it is never taken to step back.
+    now: u64,
+    plan: Plan,
+    queue: Queue,
+    departures: Window,
+    line: Line,
+    gate: Gate,
+    view: Option<View>,
+    counts: Counts,
+    /// How often something other than the clock moved everybody back.
+    delays: u64,
+    strikes: u32,
+    struck: u64,
+}
+
+impl Ledger {
+    /// Makes an idle ledger; `patience` is how long a probe may be silent.
+    pub(crate) fn new(quota: &Quota, patience: u64) -> Self {
+        let pace = Pace::new(quota);
+        Self {
+            now: 0,
+            plan: Plan::new(pace),
+            queue: Queue::default(),
+            departures: Window::new(pace.limit, pace.period),
+            line: Line::default(),
+            gate: Gate::new(patience),
+            view: None,
+            counts: Counts::default(),
+            delays: 0,
+            strikes: 0,
+            struck: 0,
+        }
+    }
+
+    /// Returns when a newcomer could depart at the earliest.
+    pub(crate) fn quote(&mut self, now: u64, cost: u32) -> u64 {
+        self.advance(now);
+        let before = self.queue.units() + u64::from(cost) - 1;
+        let slot = if before == 0 {
+            self.plan.first()
+        } else {
+            self.plan.slot(before)
+        };
+        slot.max(self.follows(cost))
+    }
+
+    /// Joins the end of the queue.
+    pub(crate) fn acquire(&mut self, now: u64, cost: u32) -> Ticket {
+        let now = self.advance(now);
+        self.counts.accepted += 1;
+        let id = self.counts.accepted;
+        if cost == 1 && self.queue.is_empty() && self.plan.first() <= now && !self.is_probing() {
+            self.plan.spend();
+        } else {
+            self.queue.push(id, cost);
+            self.advance(now);
+        }
+        Ticket {
+            id,
+            cost,
+            promised: None,
+        }
+    }
+
+    /// Tells whether a ticket may depart now, and if not, when to ask again.
+    pub(crate) fn check(&mut self, ticket: &mut Ticket, now: u64) -> Verdict {
+        let now = self.advance(now);
+        let pace = *self.plan.pace();
+        if ticket.cost > pace.burst {
+            return Verdict::TooDear;
+        }
+        if let Some(units) = self.queue.through(ticket.id) {
+            return Verdict::NotUntil(self.plan.slot(units - 1));
+        }
+        if self.is_probing() {
+            return Verdict::NotUntil(self.plan.first());
+        }
+        let mut earliest = self.follows(ticket.cost).max(self.gate.paused_until());
+        let is_its_turn = match ticket.promised {
+            Some(promised) if promised > now => {
+                return Verdict::NotUntil(earliest.max(promised));
+            }
+            Some(_) => earliest <= now.saturating_add(pace.spacing),
+            None => false,
+        };
+        if !is_its_turn && let Some(last) = self.line.last(now) {
+            let units = self.line.units().saturating_add(ticket.cost);
+            earliest = earliest
+                .max(last.saturating_add(pace.spacing))
+                .max(self.departures.opens(units));
+        }
+        if earliest <= now {
+            return Verdict::Due;
+        }
+        if !is_its_turn {
+            ticket.promised = Some(earliest);
+            self.line.promise(earliest, ticket.cost);
+            self.plan.yield_to(earliest);
+        }
+        Verdict::NotUntil(earliest)
+    }
+
+    /// Notes the departure of a ticket that was just found to be due.
+    pub(crate) fn depart(&mut self, ticket: &Ticket) -> Departed {
+        let (now, number) = (self.now, self.counts.departed);
+        self.departures.push(now, ticket.cost);
+        self.counts.departed += 1;
+        let is_probe = self.gate.pass(number, now);
+        if is_probe {
+            self.plan.restart(afloat(now));
+        }
+        if let Some(view) = &mut self.view {
+            view.depart();
+            if let Some(until) = view.exhausted(now) {
+                self.pause(until, now);
+            }
+        }
+        Departed { number, is_probe }
+    }
+
+    /// Gives back a ticket that did not depart: its slots to come go to those behind it.
+    pub(crate) fn cancel(&mut self, ticket: &Ticket) {
+        self.counts.cancelled += 1;
+        self.queue.cancel(ticket.id);
+    }
+
+    /// Lets nobody depart until then, and one alone after that; a shorter pause than the present one changes nothing.
+    pub(crate) fn pause(&mut self, until: u64, now: u64) {
+        let now = self.advance(now);
+        if self.gate.pause(until, now, self.counts.departed) {
+            self.delays += 1;
+            self.reopen(now);
+        }
+    }
+
+    /// A departure was answered well.
+    pub(crate) fn succeeded(&mut self, number: u64, now: u64) {
+        let now = self.advance(now);
+        if self.gate.succeeded(number) {
+            self.strikes = 0;
+            self.reopen(now);
+        }
+    }
+
+    /// A departure was not answered, or not well.
+    pub(crate) fn lost(&mut self, number: u64, now: u64) {
+        let now = self.advance(now);
+        if self.gate.lost(number) {
+            self.reopen(now);
+        }
+    }
+
+    /// The answer to a departure refused it without saying for how long. Returns how often that happened in a row; an
+    /// answer to what departed before the last time is no further time.
+    pub(crate) fn strike(&mut self, number: u64) -> u32 {
+        if self.strikes == 0 || number >= self.struck {
+            self.strikes = self.strikes.saturating_add(1);
+            self.struck = self.counts.departed;
+        }
+        self.strikes
+    }
+
+    /// Takes note of what the answer to a departure says of the server's count.
+    pub(crate) fn observe(&mut self, number: u64, report: Report, now: u64) {
+        let now = self.advance(now);
+        let since = self.counts.departed.saturating_sub(number + 1);
+        let view = View::merge(self.view, report, since, now);
+        self.view = Some(view);
+        if let Some(until) = view.exhausted(now) {
+            self.pause(until, now);
+        }
+    }
+
+    /// Applies another quota to everybody, those who wait too. What has departed counts in it.
+    pub(crate) fn change_quota(&mut self, quota: &Quota, now: u64) {
+        let now = self.advance(now);
+        let pace = Pace::new(quota);
+        self.departures = self.departures.resized(pace.limit, pace.period);
+        self.plan.change_pace(pace, now);
+        self.delays += 1;
+        self.reopen(now);
+    }
+
+    /// Follows the clock: slots whose time has come are spent.
+    pub(crate) fn advance(&mut self, now: u64) -> u64 {
+        self.now = self.now.max(now);
+        let now = self.now;
+        if self.gate.lapse(now) {
+            self.plan.restart(now);
+        }
+        if self.is_probing() {
+            // Nobody can use a slot now, so none passes.
+            if self.plan.first() <= now {
+                self.plan.restart(afloat(now));
+            }
+        } else if self.queue.is_empty() {
+            self.plan.idle(now);
+        } else {
+            while !self.queue.is_empty() && self.plan.first() <= now {
+                self.plan.spend();
+                self.queue.spend();
+            }
+        }
+        now
+    }
+
+    /// Makes the plan anew, from now on or from the end of the pause.
+    fn reopen(&mut self, now: u64) {
+        let floor = if self.is_probing() { afloat(now) } else { now };
+        self.plan.restart(floor.max(self.gate.paused_until()));
+        self.advance(now);
+    }
+
+    /// When departures allow the next one of this cost.
+    fn follows(&self, cost: u32) -> u64 {
+        let spaced = (self.departures.newest())
+            .map_or(0, |last| last.saturating_add(self.plan.pace().spacing));
+        self.departures.opens(cost).max(spaced)
+    }
+}
+
+/// What a ledger tells of itself.
+impl Ledger {
+    /// Whether a probe is out, so that nobody else may depart.
+    pub(crate) const fn is_probing(&self) -> bool {
+        self.gate.lapses().is_some()
+    }
+
+    /// When a probe that is out is taken as lost.
+    pub(crate) const fn lapses(&self) -> Option<u64> {
+        self.gate.lapses()
+    }
+
+    /// The latest time it was told.
+    pub(crate) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Whether a slot of this ticket is still to come.
+    pub(crate) fn is_queued(&self, ticket: &Ticket) -> bool {
+        self.queue.through(ticket.id).is_some()
+    }
+
+    /// Whether departures follow each other so closely that a timer's granularity costs some.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.plan.pace().least_gap() < FINE
+    }
+
+    pub(crate) fn paused_until(&self) -> Option<u64> {
+        Some(self.gate.paused_until()).filter(|&until| until > self.now)
+    }
+
+    pub(crate) const fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Who is next, and when.
+    pub(crate) fn next(&self) -> Option<(u64, u64)> {
+        self.queue.front().map(|id| (id, self.plan.first()))
+    }
+
+    /// When this ticket may depart, if its slot is to come.
+    pub(crate) fn slot(&mut self, id: u64) -> Option<u64> {
+        let units = self.queue.through(id)?;
+        Some(self.plan.slot(units - 1))
+    }
+
+    pub(crate) const fn burst(&self) -> u32 {
+        self.plan.pace().burst
+    }
+
+    pub(crate) const fn delays(&self) -> u64 {
+        self.delays
+    }
+
+    pub(crate) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(crate) fn view(&self) -> Option<&Report> {
+        self.view.as_ref().map(View::report)
+    }
+
+    /// How many units could depart at once, apart from the spacing.
+    pub(crate) fn available(&self) -> u32 {
+        let now = self.now;
+        let closed = self.is_probing() || self.gate.paused_until() > now;
+        if closed || !self.queue.is_empty() || self.line.is_ahead(now) {
+            return 0;
+        }
+        self.departures.room(now, self.plan.tokens(now))
+    }
+}
+
+/// The next moment after now at which the plan is made anew.
+const fn afloat(now: u64) -> u64 {
+    (now / FLOAT + 1).saturating_mul(FLOAT)
+}

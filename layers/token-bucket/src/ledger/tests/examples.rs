@@ -1,0 +1,484 @@
+//! The laws by example, in virtual time.
+
+use super::{super::window::Window, MILLI, PATIENCE, SECOND, quota};
+use crate::{
+    Quota,
+    ledger::{Ledger, Report, Ticket, Verdict},
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const START: u64 = 3_600 * SECOND;
+
+fn ledger(quota: Quota) -> Ledger {
+    Ledger::new(&quota, PATIENCE)
+}
+
+/// One a second, no burst.
+fn one_a_second() -> Ledger {
+    ledger(quota(60, 60 * SECOND, 1, 0))
+}
+
+fn join_all(ledger: &mut Ledger, count: usize, now: u64) -> Vec<Ticket> {
+    (0..count).map(|_| ledger.acquire(now, 1)).collect()
+}
+
+/// T1
+#[test]
+fn a_burst_departs_spaced_and_the_rest_at_the_rate_until_the_window_is_full() {
+    let mut ledger = ledger(Quota::GITHUB);
+    let slots: Vec<_> = (0..40)
+        .map(|_| {
+            let at = ledger.quote(START, 1);
+            ledger.acquire(START, 1);
+            at - START
+        })
+        .collect();
+    let tenths: Vec<_> = slots[..10].iter().map(|at| at / (100 * MILLI)).collect();
+    assert_eq!(tenths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "the burst");
+    let seconds: Vec<_> = slots[10..30].iter().map(|at| at / SECOND).collect();
+    let rate: Vec<_> = (1..21).map(|place| 2 * place).collect();
+    assert_eq!(seconds, rate, "one in two seconds");
+    assert_eq!(
+        slots[30],
+        60 * SECOND,
+        "the window is full before the rate is"
+    );
+    assert_eq!(slots[31], 60 * SECOND + 100 * MILLI);
+}
+
+/// T1
+#[test]
+fn the_window_is_strict_after_an_idle_time_too() {
+    let mut ledger = ledger(quota(3, 60 * SECOND, 3, 0));
+    let mut departures = Vec::new();
+    let mut now = START;
+    for idle in [0, 59, 1, 30, 31, 600, 1, 1, 57] {
+        now += idle * SECOND;
+        for _ in 0..3 {
+            if ledger.quote(now, 1) <= now {
+                let mut ticket = ledger.acquire(now, 1);
+                ledger.departs(&mut ticket, now);
+                departures.push(now);
+            }
+        }
+    }
+    assert_eq!(departures.len(), 12, "{departures:?}");
+    for four in departures.windows(4) {
+        assert!(four[3] - four[0] >= 60 * SECOND, "{four:?}");
+    }
+}
+
+/// T1
+#[test]
+fn a_late_departure_keeps_the_next_one_away() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, 100 * MILLI));
+    let mut first = ledger.joins(START, START);
+    let mut second = ledger.joins(START, START + 100 * MILLI);
+    ledger.departs(&mut first, START + 70 * MILLI);
+    ledger.refuses(&mut second, START + 100 * MILLI, START + 170 * MILLI);
+    ledger.departs(&mut second, START + 170 * MILLI);
+}
+
+/// T3
+#[test]
+fn those_who_come_on_time_depart_in_the_order_of_their_arrival() {
+    let mut ledger = one_a_second();
+    let mut tickets = join_all(&mut ledger, 20, START);
+    for (place, ticket) in (1..20).rev().zip(tickets.iter_mut().rev()) {
+        ledger.refuses(ticket, START, START + place * SECOND);
+    }
+    for (place, ticket) in (0..).zip(&mut tickets) {
+        ledger.departs(ticket, START + place * SECOND);
+    }
+}
+
+/// T3: after a stall all are late at once. Each is told its own time, so that nobody comes in vain.
+#[test]
+fn those_who_are_late_together_get_times_in_the_order_in_which_they_ask() {
+    let mut ledger = ledger(quota(600, 60 * SECOND, 600, 50 * MILLI));
+    let mut tickets = join_all(&mut ledger, 200, START);
+    let resumed = START + 60 * SECOND;
+    let mut told = Vec::new();
+    for ticket in &mut tickets {
+        match ledger.commit(ticket, resumed) {
+            Ok(_) => told.push(resumed),
+            Err(Verdict::NotUntil(at)) => told.push(at),
+            Err(verdict) => panic!("{verdict:?}"),
+        }
+    }
+    for (place, at) in (0..).zip(&told) {
+        assert_eq!(*at, resumed + place * 50 * MILLI);
+    }
+    assert_eq!(
+        ledger.quote(resumed, 1),
+        resumed + 200 * 50 * MILLI,
+        "a newcomer is behind them"
+    );
+    for (ticket, at) in tickets.iter_mut().zip(told).skip(1) {
+        ledger.departs(ticket, at);
+    }
+}
+
+/// T5: and a promise that is not kept costs one spacing.
+#[test]
+fn one_who_is_promised_a_time_and_never_comes_stalls_nobody() {
+    let mut ledger = ledger(quota(600, 60 * SECOND, 600, 50 * MILLI));
+    let mut tickets = join_all(&mut ledger, 3, START);
+    let resumed = START + SECOND;
+    ledger.departs(&mut tickets[0], resumed);
+    ledger.refuses(&mut tickets[1], resumed, resumed + 50 * MILLI);
+    ledger.refuses(&mut tickets[2], resumed, resumed + 100 * MILLI);
+    ledger.departs(&mut tickets[2], resumed + 100 * MILLI);
+}
+
+/// T4: twenty wait at one a second; ten in the middle leave at once; a newcomer waits ten seconds and not twenty.
+#[test]
+fn cancels_in_the_middle_move_everybody_behind_forward() {
+    for backwards in [false, true] {
+        let mut ledger = one_a_second();
+        let mut tickets = join_all(&mut ledger, 20, START);
+        let mut leaving: Vec<_> = tickets.drain(5..15).collect();
+        if backwards {
+            leaving.reverse();
+        }
+        for ticket in &leaving {
+            ledger.cancels(ticket, START);
+        }
+        assert_eq!(ledger.quote(START, 1), START + 10 * SECOND);
+        for (place, ticket) in (0..).zip(&mut tickets) {
+            ledger.departs(ticket, START + place * SECOND);
+        }
+    }
+}
+
+/// T4
+#[test]
+fn a_cancel_leaves_the_ledger_as_if_nobody_had_come() {
+    let mut ledger = ledger(Quota::GITHUB);
+    let mut first = ledger.joins(START, START);
+    ledger.departs(&mut first, START);
+    let before = ledger.quote(START, 1);
+    for cost in [1, 3, 10] {
+        let ticket = ledger.acquire(START, cost);
+        assert_eq!(ledger.queued(), 1);
+        ledger.cancels(&ticket, START);
+        assert_eq!((ledger.queued(), ledger.quote(START, 1)), (0, before));
+        assert_eq!(ledger.available(), 9);
+    }
+}
+
+/// T4
+#[test]
+fn a_slot_whose_time_has_passed_is_spent() {
+    let mut ledger = one_a_second();
+    let mut tickets = join_all(&mut ledger, 3, START);
+    ledger.cancels(&tickets[0], START);
+    ledger.refuses(&mut tickets[1], START, START + SECOND);
+    ledger.cancels(&tickets[1], START + SECOND);
+    ledger.refuses(&mut tickets[2], START + SECOND, START + 2 * SECOND);
+}
+
+/// T4: of a ticket with several units, those to come go back.
+#[test]
+fn what_is_left_of_a_costly_ticket_goes_back() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 3, 0));
+    let first = ledger.acquire(START, 3);
+    let costly = ledger.acquire(START, 3);
+    let mut last = ledger.acquire(START, 1);
+    ledger.refuses(&mut last, START, START + 4 * SECOND);
+    ledger.cancels(&costly, START + SECOND);
+    ledger.refuses(&mut last, START + SECOND, START + 2 * SECOND);
+    ledger.cancels(&first, START + SECOND);
+    assert_eq!(ledger.queued(), 1);
+}
+
+/// T5
+#[test]
+fn one_who_is_forgotten_costs_one_slot() {
+    let mut ledger = one_a_second();
+    let mut tickets = join_all(&mut ledger, 4, START);
+    ledger.departs(&mut tickets[0], START);
+    // The second is never heard of again.
+    ledger.departs(&mut tickets[2], START + 2 * SECOND);
+    ledger.departs(&mut tickets[3], START + 3 * SECOND);
+    assert_eq!(ledger.quote(START + 3 * SECOND, 1), START + 4 * SECOND);
+    assert_eq!(ledger.queued(), 0, "nothing is kept of it");
+}
+
+/// T7
+#[test]
+fn a_pause_moves_those_who_wait_and_a_shorter_one_changes_nothing() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, SECOND));
+    let mut tickets = join_all(&mut ledger, 3, START);
+    ledger.departs(&mut tickets[0], START);
+    let until = START + 30 * SECOND;
+    ledger.pause(until, START);
+    ledger.pause(START + 10 * SECOND, START);
+    ledger.refuses(&mut tickets[1], START + SECOND, until);
+    ledger.refuses(&mut tickets[2], START + SECOND, until + SECOND);
+    assert_eq!(ledger.paused_until(), Some(until));
+    assert_eq!(ledger.quote(START + SECOND, 1), until + 2 * SECOND);
+}
+
+/// T7
+#[test]
+fn those_whose_slot_had_passed_are_paused_too() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, SECOND));
+    let mut tickets = join_all(&mut ledger, 2, START);
+    let until = START + 30 * SECOND;
+    ledger.pause(until, START);
+    ledger.refuses(&mut tickets[0], START, until);
+    ledger.refuses(&mut tickets[1], START, until + SECOND);
+}
+
+/// A pause of a second, and three who wait for its end.
+fn paused() -> (Ledger, Vec<Ticket>, u64) {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, 100 * MILLI));
+    ledger.pause(START + SECOND, START);
+    let tickets = join_all(&mut ledger, 3, START);
+    (ledger, tickets, START + SECOND)
+}
+
+/// T7
+#[test]
+fn after_a_pause_one_goes_first_and_the_rest_when_it_has_succeeded() {
+    let (mut ledger, mut tickets, over) = paused();
+    let probe = ledger.departs(&mut tickets[0], over);
+    assert!(probe.is_probe);
+    assert_eq!(ledger.lapses(), Some(over + PATIENCE));
+    let later = over + 800 * MILLI;
+    ledger.refuses(&mut tickets[1], later, later + 10 * MILLI);
+    ledger.refuses(&mut tickets[2], later, later + 110 * MILLI);
+    assert_eq!(
+        ledger.queued(),
+        2,
+        "slots do not pass while nobody may use them"
+    );
+    ledger.succeeded(probe.number, later);
+    assert!(!ledger.departs(&mut tickets[1], later).is_probe);
+    ledger.refuses(&mut tickets[2], later, later + 100 * MILLI);
+    ledger.departs(&mut tickets[2], later + 100 * MILLI);
+}
+
+/// T7
+#[test]
+fn a_probe_that_fails_lets_the_next_one_probe_at_once() {
+    let (mut ledger, mut tickets, over) = paused();
+    let probe = ledger.departs(&mut tickets[0], over);
+    ledger.lost(probe.number, over + 500 * MILLI);
+    let second = ledger.departs(&mut tickets[1], over + 500 * MILLI);
+    assert!(second.is_probe);
+    // Nobody minds the first one any more.
+    ledger.lost(probe.number, over + 600 * MILLI);
+    assert!(ledger.is_probing());
+}
+
+/// T7
+#[test]
+fn a_silent_probe_is_taken_as_lost_and_counts_if_it_succeeds_after_all() {
+    let (mut ledger, mut tickets, over) = paused();
+    let probe = ledger.departs(&mut tickets[0], over);
+    ledger.refuses(&mut tickets[1], over + PATIENCE - MILLI, over + PATIENCE);
+    let second = ledger.departs(&mut tickets[1], over + PATIENCE);
+    assert!(second.is_probe);
+    ledger.succeeded(probe.number, over + PATIENCE + 100 * MILLI);
+    assert!(!ledger.is_probing());
+    ledger.departs(&mut tickets[2], over + PATIENCE + 100 * MILLI);
+}
+
+/// T7
+#[test]
+fn only_what_departed_after_the_pause_began_proves_that_it_is_over() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, 0));
+    let mut early = ledger.acquire(START, 1);
+    let early = ledger.departs(&mut early, START);
+    ledger.pause(START + SECOND, START);
+    ledger.succeeded(early.number, START + SECOND);
+    let mut ticket = ledger.acquire(START + SECOND, 1);
+    assert!(ledger.departs(&mut ticket, START + SECOND).is_probe);
+}
+
+/// T7
+#[test]
+fn a_probe_that_is_refused_again_starts_another_pause() {
+    let (mut ledger, mut tickets, over) = paused();
+    let probe = ledger.departs(&mut tickets[0], over);
+    ledger.pause(over + 5 * SECOND, over + 100 * MILLI);
+    ledger.lost(probe.number, over + 100 * MILLI);
+    ledger.refuses(&mut tickets[1], over + SECOND, over + 5 * SECOND);
+    assert!(ledger.departs(&mut tickets[1], over + 5 * SECOND).is_probe);
+}
+
+/// T7
+#[test]
+fn refusals_in_a_row_are_counted_once_for_each_time_until_a_success() {
+    let mut ledger = ledger(quota(60, 60 * SECOND, 60, 0));
+    let mut tickets = join_all(&mut ledger, 3, START);
+    let departed: Vec<_> = tickets
+        .iter_mut()
+        .map(|ticket| ledger.departs(ticket, START))
+        .collect();
+    for departed in &departed {
+        assert_eq!(ledger.strike(departed.number), 1, "one and the same time");
+        ledger.pause(START + SECOND, START);
+    }
+    let mut ticket = ledger.acquire(START, 1);
+    let probe = ledger.departs(&mut ticket, START + SECOND);
+    assert_eq!(ledger.strike(probe.number), 2);
+    ledger.pause(START + 3 * SECOND, START + SECOND);
+    let mut ticket = ledger.acquire(START + SECOND, 1);
+    let probe = ledger.departs(&mut ticket, START + 3 * SECOND);
+    ledger.succeeded(probe.number, START + 3 * SECOND);
+    assert_eq!(ledger.strike(probe.number + 1), 1);
+}
+
+/// T8
+#[test]
+fn nothing_departs_once_the_server_has_nothing_left_and_nothing_faster_if_it_has_much() {
+    let mut ledger = ledger(quota(10, 60 * SECOND, 10, 0));
+    let report = |remaining| Report {
+        limit: Some(5_000),
+        remaining: Some(remaining),
+        resets_at: START + 30 * SECOND,
+        window: 77 * SECOND,
+        counts_requests: true,
+    };
+    let mut ticket = ledger.acquire(START, 1);
+    let first = ledger.departs(&mut ticket, START);
+    ledger.observe(first.number, report(4_999), START);
+    assert_eq!(ledger.available(), 9, "never more than our own limit");
+    ledger.observe(first.number, report(2), START);
+    for _ in 0..2 {
+        let mut ticket = ledger.acquire(START, 1);
+        ledger.departs(&mut ticket, START);
+    }
+    assert_eq!(ledger.view().unwrap().remaining, Some(0));
+    assert_eq!(ledger.quote(START, 1), START + 30 * SECOND);
+    assert_eq!(ledger.available(), 0);
+}
+
+/// T9
+#[test]
+fn a_clock_that_steps_back_or_stands_still_gives_nobody_anything() {
+    let mut ledger = one_a_second();
+    let mut tickets = join_all(&mut ledger, 3, START);
+    ledger.departs(&mut tickets[0], START);
+    ledger.refuses(&mut tickets[1], START, START + SECOND);
+    ledger.refuses(&mut tickets[1], START - 100 * SECOND, START + SECOND);
+    ledger.departs(&mut tickets[1], START + SECOND);
+    ledger.refuses(&mut tickets[2], 0, START + 2 * SECOND);
+    ledger.departs(&mut tickets[2], START + 2 * SECOND);
+}
+
+/// T9
+#[test]
+fn times_at_the_end_of_the_world_saturate() {
+    let leap_year = 366 * 24 * 3_600 * SECOND;
+    for quota in [
+        quota(1, leap_year, 1, leap_year),
+        quota(u32::MAX, leap_year, u32::MAX, leap_year),
+        quota(u32::MAX, u64::from(u32::MAX), 1, 0),
+    ] {
+        let mut ledger = ledger(quota);
+        for now in [0, 1, u64::MAX - 1, u64::MAX] {
+            let mut tickets = join_all(&mut ledger, 5, now);
+            ledger.pause(u64::MAX, now);
+            for ticket in &mut tickets {
+                let _ = ledger.commit(ticket, now);
+            }
+            let _ = (ledger.quote(now, 1), ledger.available());
+            ledger.cancels(&tickets[4], now);
+        }
+    }
+}
+
+/// T11
+#[test]
+fn a_costly_call_departs_with_its_last_unit_and_counts_as_many() {
+    let mut ledger = ledger(quota(10, 10 * SECOND, 5, 0));
+    let mut first = ledger.acquire(START, 5);
+    ledger.departs(&mut first, START);
+    let mut second = ledger.acquire(START, 3);
+    ledger.refuses(&mut second, START, START + 3 * SECOND);
+    ledger.departs(&mut second, START + 3 * SECOND);
+    assert_eq!(ledger.quote(START + 3 * SECOND, 2), START + 5 * SECOND);
+    assert_eq!(ledger.quote(START + 3 * SECOND, 3), START + 10 * SECOND);
+}
+
+/// T11
+#[test]
+fn a_raised_quota_moves_those_who_wait_forward_and_a_lowered_one_back() {
+    let mut ledger = one_a_second();
+    let mut tickets = join_all(&mut ledger, 4, START);
+    ledger.departs(&mut tickets[0], START);
+    ledger.change_quota(&quota(600, 60 * SECOND, 1, 0), START);
+    ledger.refuses(&mut tickets[1], START, START + 100 * MILLI);
+    ledger.refuses(&mut tickets[3], START, START + 300 * MILLI);
+    ledger.change_quota(&quota(6, 60 * SECOND, 1, 0), START);
+    ledger.refuses(&mut tickets[1], START, START + 10 * SECOND);
+    ledger.departs(&mut tickets[1], START + 10 * SECOND);
+}
+
+/// T11: what departed under another quota counts, also if a narrow quota was between.
+#[test]
+fn a_change_of_quota_forgets_no_departure() {
+    let mut ledger = ledger(quota(5, 60 * SECOND, 5, 0));
+    for mut ticket in join_all(&mut ledger, 5, START) {
+        ledger.departs(&mut ticket, START);
+    }
+    let later = START + SECOND;
+    ledger.change_quota(&quota(1, 60 * SECOND, 1, 0), later);
+    ledger.change_quota(&quota(6, 60 * SECOND, 6, 0), later);
+    assert_eq!(ledger.available(), 1);
+    let mut last = ledger.joins(later, later);
+    ledger.departs(&mut last, later);
+    assert_eq!(ledger.quote(later, 1), START + 60 * SECOND);
+}
+
+/// T11, T12
+#[test]
+fn a_ticket_that_is_dearer_than_a_new_burst_is_told_so() {
+    let mut ledger = ledger(quota(10, 10 * SECOND, 5, 0));
+    let mut ticket = ledger.acquire(START, 5);
+    ledger.change_quota(&quota(10, 10 * SECOND, 4, 0), START);
+    assert_eq!(ledger.commit(&mut ticket, START), Err(Verdict::TooDear));
+}
+
+/// T1: the limit is so large that the window is coarse.
+#[test]
+fn a_coarse_window_never_lets_too_many_through() {
+    let limit = 10_000;
+    let mut window = Window::new(limit, SECOND);
+    assert!(!window.is_exact());
+    let fits = window.room(START, limit);
+    assert!(fits <= limit && fits >= limit - 6, "{fits} of {limit}");
+    window.push(START, fits);
+    assert_eq!(window.room(START, limit), 0);
+    assert_eq!(window.opens(1), START + SECOND);
+}
+
+/// T1: a plan with groups of units is one that departures agree with.
+#[test]
+fn a_coarse_plan_and_coarse_departures_agree() {
+    let limit = 9_000;
+    let mut ledger = ledger(quota(limit, SECOND, limit, 0));
+    let mut departures = Vec::new();
+    for _ in 0..30_000 {
+        let at = ledger.quote(START, 1);
+        departures.push((ledger.acquire(START, 1), at));
+    }
+    let mut times = Vec::new();
+    for (ticket, at) in &mut departures {
+        ledger.departs(ticket, *at);
+        times.push(*at);
+    }
+    let limit = usize::try_from(limit).unwrap();
+    for (early, late) in times.iter().zip(&times[limit..]) {
+        assert!(late - early >= SECOND);
+    }
+    assert!(
+        times[29_999] <= START + 3 * SECOND + 2 * MILLI,
+        "98 % and more"
+    );
+}

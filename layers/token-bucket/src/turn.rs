@@ -1,0 +1,159 @@
+//! The wait for a reservation to become due.
+
+use crate::{Departure, RateLimited, Reservation, claim::Pause};
+use egress_time::{Instant, SleepUntil, Timer};
+use pin_project_lite::pin_project;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+pin_project! {
+    /// A reservation and the timer it sleeps on.
+    ///
+    /// The first sleep is a coarse one. It may end late by the timer's granularity; where that would add up, the
+    /// rest is slept exactly.
+    #[derive(Debug)]
+    pub(crate) struct Turn<T: Timer> {
+        reservation: Option<Reservation>,
+        timer: T,
+        #[pin]
+        sleep: Option<SleepUntil<T>>,
+        slept: bool,
+    }
+
+    impl<T: Timer> PinnedDrop for Turn<T> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(mut reservation) = this.reservation.take() {
+                reservation.release(this.timer.now());
+            }
+        }
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The reservation was due at this time.
+    Due(Instant),
+    /// It would last longer than was to be waited.
+    TooLong,
+}
+
+impl<T: Timer> Turn<T> {
+    pub(crate) const fn new(reservation: Reservation, timer: T) -> Self {
+        Self {
+            reservation: Some(reservation),
+            timer,
+            sleep: None,
+            slept: false,
+        }
+    }
+
+    /// Waits until the reservation is due, but begins no wait of which more than `most` nanoseconds are left.
+    pub(crate) fn poll_due(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        most: u64,
+    ) -> Poll<Result<Waited, RateLimited>> {
+        let mut this = self.project();
+        loop {
+            // Another one's cancel may have woken this, so the bucket is asked whether or not the timer is over.
+            if let Some(sleep) = this.sleep.as_mut().as_pin_mut()
+                && sleep.poll(cx).is_ready()
+            {
+                this.sleep.set(None);
+                *this.slept = true;
+            }
+            let now = this.timer.now();
+            let Some(reservation) = this.reservation else {
+                return Poll::Ready(Ok(Waited::Due(now)));
+            };
+            let Some(pause) = reservation.check(now, cx.waker())? else {
+                this.sleep.set(None);
+                return Poll::Ready(Ok(Waited::Due(now)));
+            };
+            if pause.is_longer_than(most) {
+                return Poll::Ready(Ok(Waited::TooLong));
+            }
+            let until = Instant::from_nanos(pause.until);
+            if let Some(sleep) = this.sleep.as_ref().as_pin_ref()
+                && sleep.deadline() <= until
+            {
+                return Poll::Pending;
+            }
+            let timer = this.timer.clone();
+            this.sleep.set(Some(if pause.is_fine && *this.slept {
+                SleepUntil::exactly(timer, until)
+            } else {
+                SleepUntil::new(timer, until)
+            }));
+        }
+    }
+
+    /// Departs, or says how long it has to wait.
+    pub(crate) fn commit(
+        self: Pin<&mut Self>,
+        now: Instant,
+    ) -> Result<Result<Departure, Pause>, RateLimited> {
+        let this = self.project();
+        let Some(reservation) = this.reservation else {
+            return Ok(Ok(Departure::default()));
+        };
+        let result = reservation.commit(now)?;
+        if result.is_ok() {
+            *this.reservation = None;
+        }
+        Ok(result)
+    }
+}
+
+impl Pause {
+    /// Whether more than `most` nanoseconds are left, or nobody knows how many.
+    pub(crate) const fn is_longer_than(&self, most: u64) -> bool {
+        most < u64::MAX && (self.is_open || self.left > most)
+    }
+}
+
+pin_project! {
+    /// Waits until a [`Reservation`] is due, and departs.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] when a pause or another quota makes the wait too long. The place in the queue is then given up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it gives back every slot whose time has not come.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Ready<T: Timer> {
+        #[pin]
+        turn: Turn<T>,
+    }
+}
+
+impl<T: Timer> Ready<T> {
+    pub(crate) const fn new(reservation: Reservation, timer: T) -> Self {
+        Self {
+            turn: Turn::new(reservation, timer),
+        }
+    }
+}
+
+impl<T: Timer> Future for Ready<T> {
+    type Output = Result<Departure, RateLimited>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut turn = self.project().turn;
+        loop {
+            if let Waited::Due(now) = ready!(turn.as_mut().poll_due(cx, u64::MAX))?
+                && let Ok(departure) = turn.as_mut().commit(now)?
+            {
+                return Poll::Ready(Ok(departure));
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The APIs of an egress: which one a request belongs to, and what follows from that.
+
+use crate::{Api, UseApi};
+use egress_backoff::{ChoosePolicy, Policy};
+use egress_timing::Label;
+use egress_token_bucket::{Bucket, BucketSet, RequestHead, Route};
+use http::{Extensions, Method, Request, Uri, request::Parts};
+use std::{sync::Arc, time::Duration};
+
+/// The APIs; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Apis(Arc<[Entry]>);
+
+/// One API with all that a layer asks for. The last one is for requests that belong to no other.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    api: Api,
+    /// Its own bucket, if it has a quota.
+    bucket: Option<Bucket>,
+    /// Its own and those of the APIs that it is within.
+    buckets: Option<BucketSet>,
+    policy: Policy,
+}
+
+impl Apis {
+    /// Returns the names, in the order of the labels.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|entry| entry.api.name().to_owned())
+    }
+
+    /// Returns the names and buckets of those that have a quota.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (&str, &Bucket)> {
+        let entries = self.0.iter();
+        entries.filter_map(|entry| Some((entry.api.name(), entry.bucket.as_ref()?)))
+    }
+
+    /// Finds the API of a request: that of the name it asks for, else the one whose address fits best.
+    fn find(&self, method: &Method, uri: &Uri, extensions: &Extensions) -> usize {
+        let otherwise = self.0.len().saturating_sub(1);
+        if let Some(UseApi(name)) = extensions.get() {
+            // A name that nobody has is a mistake, and must not turn a limit off: the rest's limit holds.
+            let named = self.0.iter().position(|entry| entry.api.name() == name);
+            return named.unwrap_or(otherwise);
+        }
+        let entries = self.0.iter().enumerate();
+        entries
+            .filter_map(|(index, entry)| Some((entry.api.fits(method, uri)?, index)))
+            .max_by_key(|(fit, _)| *fit)
+            .map_or(otherwise, |(_, index)| index)
+    }
+
+    fn entry(&self, method: &Method, uri: &Uri, extensions: &Extensions) -> &Entry {
+        &self.0[self.find(method, uri, extensions)]
+    }
+}
+
+impl Route for Apis {
+    fn route(&self, request: &RequestHead<'_>) -> Option<BucketSet> {
+        let entry = self.entry(request.method, request.uri, request.extensions);
+        entry.buckets.clone()
+    }
+}
+
+impl ChoosePolicy for Apis {
+    fn choose(&self, request: &Parts) -> Policy {
+        let entry = self.entry(&request.method, &request.uri, &request.extensions);
+        entry.policy.clone()
+    }
+}
+
+impl Label for Apis {
+    fn label<B>(&self, request: &Request<B>) -> Option<usize> {
+        Some(self.find(request.method(), request.uri(), request.extensions()))
+    }
+}
+
+/// The APIs before they share anything.
+#[derive(Debug)]
+pub(crate) struct ApisBuilder {
+    apis: Vec<Api>,
+    otherwise: Api,
+    policy: Policy,
+    max_wait: Duration,
+    wakeups: bool,
+}
+
+impl ApisBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            apis: Vec::new(),
+            otherwise: Api::external(),
+            policy: Policy::default(),
+            max_wait: Duration::from_secs(60),
+            wakeups: false,
+        }
+    }
+
+    pub(crate) fn add(&mut self, api: Api) {
+        self.apis.push(api);
+    }
+
+    pub(crate) fn otherwise(&mut self, api: Api) {
+        self.otherwise = api;
+    }
+
+    pub(crate) fn policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    pub(crate) fn max_wait(&mut self, wait: Duration) {
+        self.max_wait = wait;
+    }
+
+    pub(crate) fn wakeups(&mut self, wakeups: bool) {
+        self.wakeups = wakeups;
+    }
+
+    pub(crate) fn build(self) -> Apis {
+        let Self {
+            mut apis,
+            otherwise,
+            policy,
+            max_wait,
+            wakeups,
+        } = self;
+        apis.push(otherwise);
+        for (index, api) in apis.iter().enumerate() {
+            let twice = apis[..index].iter().any(|other| other.name() == api.name());
+            assert!(!twice, "two APIs are called {:?}", api.name());
+        }
+        let bucket = |api: &Api| {
+            let mut bucket = Bucket::builder(api.quota()?)
+                .name(api.name())
+                .max_wait(max_wait)
+                .dialect(api.dialect())
+                .wakeups(wakeups);
+            for resource in api.resources() {
+                bucket = bucket.resource(&**resource);
+            }
+            Some(bucket.build())
+        };
+        let own: Vec<_> = apis.iter().map(bucket).collect();
+        let entries = apis.iter().enumerate().map(|(index, api)| {
+            let paid = lineage(&apis, index).filter_map(|index| own[index].clone());
+            let paid: Vec<_> = paid.collect();
+            let statuses = policy.statuses().iter().chain(api.retry_also()).copied();
+            Entry {
+                api: api.clone(),
+                bucket: own[index].clone(),
+                buckets: match paid.as_slice() {
+                    [] => None,
+                    [one] => Some(one.clone().into()),
+                    _ => Some(BucketSet::new(paid)),
+                },
+                policy: policy
+                    .clone()
+                    .with_statuses(statuses)
+                    .with_dialect(api.dialect()),
+            }
+        });
+        Apis(entries.collect())
+    }
+}
+
+/// Returns the API itself, the one that it is within, the one that *that* is within, and so on.
+fn lineage(apis: &[Api], index: usize) -> impl Iterator<Item = usize> {
+    let parent = move |&index: &usize| {
+        let (name, parent) = (apis[index].name(), apis[index].parent()?);
+        let found = apis.iter().position(|api| api.name() == parent);
+        Some(found.unwrap_or_else(|| panic!("{name:?} is within {parent:?}, which was not added")))
+    };
+    let lineage: Vec<_> = std::iter::successors(Some(index), parent)
+        .take(apis.len() + 1)
+        .collect();
+    assert!(
+        lineage.len() <= apis.len(),
+        "{:?} is within itself",
+        apis[index].name()
+    );
+    lineage.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn apis(apis: impl IntoIterator<Item = Api>) -> Apis {
+        let mut builder = ApisBuilder::new();
+        apis.into_iter().for_each(|api| builder.add(api));
+        builder.build()
+    }
+
+    fn name(apis: &Apis, request: Request<()>) -> String {
+        let (parts, ()) = request.into_parts();
+        let index = apis.find(&parts.method, &parts.uri, &parts.extensions);
+        apis.names().nth(index).unwrap()
+    }
+
+    #[test]
+    fn the_longer_path_wins_and_the_rest_go_to_the_rest() {
+        let apis = apis([Api::github_search(), Api::github(), Api::anthropic()]);
+        for (uri, api) in [
+            ("https://api.github.com/search/code?q=a", "githubSearch"),
+            ("https://api.github.com/repos/a/b", "github"),
+            ("https://api.anthropic.com/v1/messages", "claude"),
+            ("https://example.com/search", "external"),
+        ] {
+            let request = Request::get(uri).body(()).unwrap();
+            assert_eq!(name(&apis, request), api, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_request_can_name_its_api_and_a_wrong_name_turns_no_limit_off() {
+        let apis = apis([Api::github()]);
+        let request = |api: &'static str| {
+            let request = Request::get("https://api.github.com/").extension(UseApi(api.into()));
+            request.body(()).unwrap()
+        };
+        assert_eq!(name(&apis, request("external")), "external");
+        assert_eq!(name(&apis, request("githab")), "external");
+    }
+
+    /// T10
+    #[test]
+    fn a_search_pays_both_quotas() {
+        let apis = apis([Api::github(), Api::github_search()]);
+        let request = Request::get("https://api.github.com/search/code")
+            .body(())
+            .unwrap();
+        let buckets = apis.route(&RequestHead::of(&request)).unwrap();
+        let mut names: Vec<_> = buckets.buckets().iter().map(Bucket::name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["github", "githubSearch"]);
+    }
+
+    #[test]
+    fn an_api_has_its_own_statuses_and_dialect() {
+        let apis = apis([Api::anthropic()]);
+        let statuses = |uri| {
+            let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
+            apis.choose(&parts).statuses().to_vec()
+        };
+        let overloaded = http::StatusCode::from_u16(529).unwrap();
+        assert!(statuses("https://api.anthropic.com/v1/messages").contains(&overloaded));
+        assert!(!statuses("https://example.com/").contains(&overloaded));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod misuse {
+        use super::*;
+
+        #[test]
+        #[should_panic(expected = "two APIs are called \"github\"")]
+        fn a_name_that_is_there_twice_is_named() {
+            apis([Api::github(), Api::github()]);
+        }
+
+        #[test]
+        #[should_panic(expected = "\"githubSearch\" is within \"github\", which was not added")]
+        fn a_missing_parent_is_named() {
+            apis([Api::github_search()]);
+        }
+
+        #[test]
+        #[should_panic(expected = "is within itself")]
+        fn a_circle_is_named() {
+            apis([Api::new("a").within("b"), Api::new("b").within("a")]);
+        }
+    }
+}

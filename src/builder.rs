@@ -1,0 +1,189 @@
+//! Setting up an egress.
+
+use crate::{Api, Egress, apis::ApisBuilder};
+use egress_backoff::{Budget, Policy};
+use egress_body_cleanup::{Capture, Drain, NoExecutor};
+use egress_concurrency_limit::{Config, ReleaseAt};
+use egress_time::Timer;
+use std::{num::NonZeroUsize, time::Duration};
+
+/// Sets up an [`Egress`].
+///
+/// # Defaults
+///
+/// - 6 requests in flight, counted to the end of the body; 30 s in the queue for a connection
+/// - no API: every request is one of [`Api::external`] unless [`otherwise`](Self::otherwise) says something else
+/// - 60 s in the queue for a rate limit
+/// - 3 retries, as in [`Policy`]
+/// - 30 s for one attempt to its headers, no deadline for the whole
+/// - error bodies captured up to 8 KiB, small rests of bodies drained, bodies that nobody reads for 20 s cancelled when
+///   somebody waits for a connection
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct EgressBuilder<T, X = NoExecutor> {
+    pub(crate) timer: T,
+    pub(crate) executor: Option<X>,
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) connections: Config,
+    pub(crate) apis: ApisBuilder,
+    pub(crate) budget: Budget,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) body_stall: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) drain: Drain,
+    pub(crate) capture: Capture,
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+impl<T: Timer> EgressBuilder<T> {
+    pub(crate) fn new(timer: T) -> Self {
+        Self {
+            timer,
+            executor: None,
+            concurrency: NonZeroUsize::new(6).unwrap_or(NonZeroUsize::MIN),
+            connections: Config::new(),
+            apis: ApisBuilder::new(),
+            budget: Budget::default(),
+            attempt_timeout: Duration::from_secs(30),
+            body_stall: Some(Duration::from_secs(30)),
+            deadline: None,
+            drain: Drain::new(),
+            capture: Capture::new(),
+            idle_timeout: Some(Duration::from_secs(20)),
+        }
+    }
+}
+
+impl<T: Timer, X> EgressBuilder<T, X> {
+    /// Sets how many requests may be in flight.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    pub fn concurrency(mut self, limit: usize) -> Self {
+        self.concurrency =
+            NonZeroUsize::new(limit).expect("a concurrency of 0 lets nothing through");
+        self
+    }
+
+    /// Sets when a request is no longer in flight: at its headers, as Cloudflare Workers count, or at the end of its body.
+    pub fn release_at(mut self, release_at: ReleaseAt) -> Self {
+        self.connections = self.connections.with_release_at(release_at);
+        self
+    }
+
+    /// Sets how long a request waits for a connection at most; `None` means for ever.
+    pub fn queue_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.connections = self.connections.with_queue_timeout(timeout);
+        self
+    }
+
+    /// Sets everything about the wait for a connection at once.
+    pub fn connections(mut self, config: Config) -> Self {
+        self.connections = config;
+        self
+    }
+
+    /// Adds an API.
+    pub fn api(mut self, api: Api) -> Self {
+        self.apis.add(api);
+        self
+    }
+
+    /// Sets the API of every request that belongs to no other.
+    pub fn otherwise(mut self, api: Api) -> Self {
+        self.apis.otherwise(api);
+        self
+    }
+
+    /// Sets how long a request waits for its rate limit at most. If the wait is known to be longer, it is refused at once.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.apis.max_wait(wait);
+        self
+    }
+
+    /// Wakes whoever waits for a rate limit as soon as their turn comes earlier, instead of letting them look now and then.
+    ///
+    /// For programs in one runtime, where it is set for [`Egress::builder`]. Not for state that several requests of a Worker share.
+    pub fn wakeups(mut self, wakeups: bool) -> Self {
+        self.apis.wakeups(wakeups);
+        self
+    }
+
+    /// Sets the rules for retrying. Each API adds its own dialect and statuses to them.
+    pub fn retry(mut self, policy: Policy) -> Self {
+        self.apis.policy(policy);
+        self
+    }
+
+    /// Sets the retry budget, which can be shared with another egress.
+    pub fn retry_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets how long one attempt may take from its dispatch to the response's headers.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a body that is being read may go without a frame; `None` means for ever.
+    pub fn body_stall_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.body_stall = timeout;
+        self
+    }
+
+    /// Sets how long a whole request may take: waits, attempts and body together.
+    pub fn deadline(mut self, total: Duration) -> Self {
+        self.deadline = Some(total);
+        self
+    }
+
+    /// Sets how much is read of a body that is dropped before its end.
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Sets whose body is read ahead, and how much of it.
+    pub fn capture(mut self, capture: Capture) -> Self {
+        self.capture = capture;
+        self
+    }
+
+    /// Sets how long a body may go unread before it can be cancelled; `None` means for ever.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Hands in an executor for draining bodies in the background, so that their connections can be used again.
+    ///
+    /// With tokio that is [`TokioExecutor`](crate::TokioExecutor), and bodies must be `Send + 'static` then.
+    pub fn executor<Y>(self, executor: Y) -> EgressBuilder<T, Y> {
+        EgressBuilder {
+            timer: self.timer,
+            executor: Some(executor),
+            concurrency: self.concurrency,
+            connections: self.connections,
+            apis: self.apis,
+            budget: self.budget,
+            attempt_timeout: self.attempt_timeout,
+            body_stall: self.body_stall,
+            deadline: self.deadline,
+            drain: self.drain,
+            capture: self.capture,
+            idle_timeout: self.idle_timeout,
+        }
+    }
+
+    /// Makes the egress.
+    ///
+    /// # Panics
+    ///
+    /// If two APIs have the same name, or one is [within](Api::within) an API that was not added or within itself.
+    pub fn build(self) -> Egress<T, X> {
+        Egress::from_builder(self)
+    }
+}

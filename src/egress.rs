@@ -1,0 +1,249 @@
+//! The shared handles of a stack.
+
+use crate::{EgressBuilder, EgressService, ErrorKind, Status, apis::Apis, service};
+use egress_backoff::Budget;
+use egress_body_cleanup::{Capture, Drain, IdleCancelled, NoExecutor, Stats, Truncated};
+use egress_concurrency_limit::{ConcurrencyLimitError, Limiter};
+use egress_time::Timer;
+use egress_timeout::TimedOut;
+use egress_timing::{Recorder, Snapshot};
+use egress_token_bucket::{RateLimited, Reason};
+use std::{error::Error as StdError, fmt, marker::PhantomData, time::Duration};
+use tower_layer::Layer;
+
+/// Everything that the stacks around one or several clients share: rate limits, connection limit, retry budget, measurements.
+///
+/// Cheap to clone; clones share it all. [`Egress::layer`] puts the stack around a client.
+///
+/// # Example
+///
+/// ```
+/// use egress_time::ManualTimer;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower_egress::{Api, BoxError, Egress, FetchExt};
+///
+/// # let timer = ManualTimer::new();
+/// # let http_client = tower::service_fn(|_| async {
+/// #     Ok::<_, BoxError>(Response::new(Full::from("\"hello\"")))
+/// # });
+/// let egress = Egress::builder_on(timer.clone()) // natively `Egress::builder()`
+///     .concurrency(6)
+///     .api(Api::github())
+///     .api(Api::github_search())
+///     .otherwise(Api::external())
+///     .build();
+/// let client = egress.layer(http_client);
+/// # timer.clone().run(async {
+/// let hello: String = client.get("https://api.github.com/zen").json().await?;
+/// # assert_eq!(hello, "hello");
+/// # Ok::<_, tower_egress::Error>(()) }).unwrap();
+/// assert_eq!(egress.status().rate_limits["github"].departed, 1);
+/// ```
+pub struct Egress<T, X = NoExecutor> {
+    pub(crate) handles: Handles<T, X>,
+}
+
+/// The handles; what is behind each is shared by its clones.
+pub(crate) struct Handles<T, X> {
+    pub(crate) timer: T,
+    pub(crate) executor: Option<X>,
+    pub(crate) apis: Apis,
+    pub(crate) limiter: Limiter<T>,
+    pub(crate) budget: Budget,
+    pub(crate) recorder: Recorder,
+    pub(crate) bodies: Stats,
+    pub(crate) settings: Settings,
+}
+
+/// What is only read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) body_stall: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) drain: Drain,
+    pub(crate) capture: Capture,
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+#[cfg(feature = "tokio")]
+impl Egress<egress_time::TokioTimer> {
+    /// Starts to set up an egress on tokio's clock.
+    pub fn builder() -> EgressBuilder<egress_time::TokioTimer> {
+        EgressBuilder::new(egress_time::TokioTimer::new()).wakeups(true)
+    }
+}
+
+impl<T: Timer> Egress<T> {
+    /// Starts to set up an egress on another clock: a Worker's, or a test's.
+    pub fn builder_on(timer: T) -> EgressBuilder<T> {
+        EgressBuilder::new(timer)
+    }
+}
+
+impl<T: Timer, X> Egress<T, X> {
+    pub(crate) fn from_builder(builder: EgressBuilder<T, X>) -> Self {
+        let apis = builder.apis.build();
+        let recorder = Recorder::new(apis.names());
+        let (limit, timer) = (builder.concurrency, builder.timer.clone());
+        Self {
+            handles: Handles {
+                limiter: Limiter::with_config(limit, builder.connections, timer),
+                timer: builder.timer,
+                executor: builder.executor,
+                apis,
+                budget: builder.budget,
+                recorder,
+                bodies: Stats::new(),
+                settings: Settings {
+                    attempt_timeout: builder.attempt_timeout,
+                    body_stall: builder.body_stall,
+                    deadline: builder.deadline,
+                    drain: builder.drain,
+                    capture: builder.capture,
+                    idle_timeout: builder.idle_timeout,
+                },
+            },
+        }
+    }
+
+    /// Returns the egress for one invocation of a Worker: with a connection limit of its own, and all else shared.
+    ///
+    /// The platform counts connections for each invocation, and a wait list of wakers must not be shared between them. The figures
+    /// of the connection limit are this invocation's, then.
+    #[must_use]
+    pub fn for_invocation(&self) -> Self
+    where
+        X: Clone,
+    {
+        let mut handles = self.handles.clone();
+        let old = &self.handles.limiter;
+        let limit = old
+            .limit()
+            .try_into()
+            .unwrap_or(std::num::NonZeroUsize::MIN);
+        handles.limiter = Limiter::with_config(limit, *old.config(), self.handles.timer.clone());
+        Self { handles }
+    }
+
+    /// Returns the limiter of the connections: to change its limit, or to see who holds them.
+    pub fn connections(&self) -> &Limiter<T> {
+        &self.handles.limiter
+    }
+
+    /// Returns what was measured until now: percentiles of each phase, by API.
+    pub fn timings(&self) -> Snapshot {
+        self.handles.recorder.snapshot(self.handles.timer.now())
+    }
+
+    /// Returns a report of what it is doing and has done. It takes no lock for longer than a request does.
+    pub fn status(&self) -> Status {
+        Status::of(&self.handles)
+    }
+}
+
+impl<T: Timer, X: Clone> Egress<T, X> {
+    /// Puts the whole stack around a client: any `Service<http::Request<_>, Response = http::Response<_>>`.
+    ///
+    /// `B`, the body of the client's responses, is inferred.
+    pub fn layer<S, B>(&self, client: S) -> EgressService<S, B, T, X> {
+        service::stack(&self.handles, client)
+    }
+
+    /// Returns this as a [`tower::Layer`], for a `ServiceBuilder`.
+    ///
+    /// It is a type of its own because a layer must know the body of the client's responses: see the documentation of
+    /// [`egress_body_cleanup`].
+    pub fn to_layer<B>(&self) -> EgressLayer<B, T, X> {
+        EgressLayer {
+            egress: self.clone(),
+            body: PhantomData,
+        }
+    }
+}
+
+impl<T: Clone, X: Clone> Clone for Egress<T, X> {
+    fn clone(&self) -> Self {
+        Self {
+            handles: self.handles.clone(),
+        }
+    }
+}
+
+impl<T: Clone, X: Clone> Clone for Handles<T, X> {
+    fn clone(&self) -> Self {
+        Self {
+            timer: self.timer.clone(),
+            executor: self.executor.clone(),
+            apis: self.apis.clone(),
+            limiter: self.limiter.clone(),
+            budget: self.budget.clone(),
+            recorder: self.recorder.clone(),
+            bodies: self.bodies.clone(),
+            settings: self.settings,
+        }
+    }
+}
+
+impl<T, X> fmt::Debug for Egress<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("apis", &self.handles.apis)
+            .field("settings", &self.handles.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells what an error of one of the layers means to a caller.
+pub(crate) fn kind_of_layer_error(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    use egress_timeout::Bound;
+    if let Some(limited) = error.downcast_ref::<RateLimited>() {
+        return Some(match limited.reason {
+            Reason::DeadlineTooSoon => ErrorKind::DeadlineExceeded,
+            _ => ErrorKind::RateLimited {
+                retry_after: limited.retry_after,
+            },
+        });
+    }
+    if error.is::<ConcurrencyLimitError>() {
+        return Some(ErrorKind::Queue);
+    }
+    if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
+        return Some(match timed_out.bound() {
+            Bound::Deadline => ErrorKind::DeadlineExceeded,
+            _ => ErrorKind::TimedOut,
+        });
+    }
+    (error.is::<Truncated>() || error.is::<IdleCancelled>()).then_some(ErrorKind::Body)
+}
+
+/// An [`Egress`] as a [`tower::Layer`]; see [`Egress::to_layer`].
+pub struct EgressLayer<B, T, X = NoExecutor> {
+    egress: Egress<T, X>,
+    body: PhantomData<fn() -> B>,
+}
+
+impl<S, B, T: Timer, X: Clone> Layer<S> for EgressLayer<B, T, X> {
+    type Service = EgressService<S, B, T, X>;
+
+    fn layer(&self, client: S) -> Self::Service {
+        self.egress.layer(client)
+    }
+}
+
+/// Not derived: a clone needs no clone of a body.
+impl<B, T: Clone, X: Clone> Clone for EgressLayer<B, T, X> {
+    fn clone(&self) -> Self {
+        Self {
+            egress: self.egress.clone(),
+            body: PhantomData,
+        }
+    }
+}
+
+impl<B, T, X> fmt::Debug for EgressLayer<B, T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EgressLayer").field(&self.egress).finish()
+    }
+}

@@ -1,0 +1,42 @@
+//! Decoding without telling secrets.
+
+use serde::de::DeserializeOwned;
+
+/// Where a body stopped being the JSON that was expected.
+///
+/// serde_json's own message quotes the value that it did not like; this one only says where it stands, since
+/// errors are logged and bodies are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("{what} at line {line}, column {column}")]
+pub struct DecodeError {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl DecodeError {
+    /// Returns the line of the body, counted from 1.
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Returns the column of the body, counted from 1.
+    pub const fn column(&self) -> usize {
+        self.column
+    }
+}
+
+pub(super) fn decode<D: DeserializeOwned>(bytes: &[u8]) -> Result<D, DecodeError> {
+    use serde_json::error::Category;
+    serde_json::from_slice(bytes).map_err(|error| DecodeError {
+        what: match error.classify() {
+            Category::Syntax => "not JSON",
+            Category::Eof => "JSON that breaks off",
+            Category::Data => "JSON of another shape",
+            Category::Io => "unreadable",
+        },
+        line: error.line(),
+        column: error.column(),
+    })
+}

@@ -1,0 +1,265 @@
+//! The service that an egress makes: the whole stack under one name.
+
+use crate::{BoxError, apis::Apis, egress::Handles};
+use bytes::Bytes;
+use egress_backoff::{Backoff, BackoffLayer, ReplayBody};
+use egress_body_cleanup::{BodyCleanup, BodyCleanupLayer, Executor, NoExecutor, Task};
+use egress_concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
+use egress_time::Timer;
+use egress_timeout::{Deadline, DeadlineLayer, Timeout, TimeoutLayer};
+use egress_timing::{Timing, TimingLayer};
+use egress_token_bucket::{TokenBucket, TokenBucketLayer};
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+// The stack, read from the last line upwards: from the outermost layer to the transport.
+type Attempt<S, T> = Timeout<S, T>;
+type Limited<S, T> = ConcurrencyLimit<Attempt<S, T>, T>;
+type Cleaned<S, B, T, X> = BodyCleanup<Limited<S, T>, LimitedBody<B, T>, T, X>;
+type Paced<S, B, T, X> = TokenBucket<Cleaned<S, B, T, X>, Apis, T>;
+type Retried<S, B, T, X> = Backoff<Paced<S, B, T, X>, Apis, T>;
+type Bounded<S, B, T, X> = Deadline<Retried<S, B, T, X>, T>;
+type Stack<S, B, T, X> = Timing<Bounded<S, B, T, X>, T, Apis>;
+
+// What each of them makes of the body.
+type LimitedBody<B, T> =
+    egress_concurrency_limit::ResponseBody<egress_timeout::ResponseBody<B, T>, T>;
+type CleanedBody<B, T, X> = egress_body_cleanup::ResponseBody<LimitedBody<B, T>, T, X>;
+type BoundedBody<B, T, X> = egress_timeout::ResponseBody<CleanedBody<B, T, X>, T>;
+type StackBody<B, T, X> = egress_timing::ResponseBody<BoundedBody<B, T, X>, T>;
+
+/// The background work of an egress, for its executor: the rest of a body that is to be drained.
+pub(crate) type Work<B, T> = Task<LimitedBody<B, T>, T>;
+
+/// Makes the service for a client.
+pub(crate) fn stack<S, B, T, X>(handles: &Handles<T, X>, client: S) -> EgressService<S, B, T, X>
+where
+    T: Timer,
+    X: Clone,
+{
+    let timer = || handles.timer.clone();
+    let mut attempt = TimeoutLayer::new(timer()).with_timeout(handles.settings.attempt_timeout);
+    if let Some(stall) = handles.settings.body_stall {
+        attempt = attempt.with_body_idle(stall);
+    }
+    let limit = ConcurrencyLimitLayer::with_limiter(handles.limiter.clone());
+    let cleanup = BodyCleanupLayer::new(timer())
+        .with_drain(handles.settings.drain)
+        .with_capture(handles.settings.capture)
+        .with_idle_timeout(handles.settings.idle_timeout)
+        .with_stats(handles.bodies.clone());
+    let bucket = TokenBucketLayer::new(handles.apis.clone(), timer());
+    let backoff = BackoffLayer::new(timer())
+        .with_policy(handles.apis.clone())
+        .with_budget(handles.budget.clone());
+    let mut deadline = DeadlineLayer::new(timer());
+    if let Some(total) = handles.settings.deadline {
+        deadline = deadline.with_total(total);
+    }
+    let timing =
+        TimingLayer::new(timer(), handles.recorder.clone()).with_label(handles.apis.clone());
+
+    let limited = limit.layer(attempt.layer(client));
+    let cleaned = cleanup
+        .with_executor_or_none(handles.executor.clone())
+        .layer(limited);
+    let retried = backoff.layer(bucket.layer(cleaned));
+    EgressService {
+        stack: timing.layer(deadline.layer(retried)),
+    }
+}
+
+/// A client with the whole stack around it; made by [`Egress::layer`](crate::Egress::layer).
+///
+/// It is a [`Service`] of HTTP requests, always ready. Its errors are the transport's own or one of the layers' typed
+/// reasons; [`ErrorKind::of`](crate::ErrorKind::of) sorts them.
+///
+/// The client gets requests with a [`ReplayBody`]; one that is generic over its body, as hyper's is, infers that.
+///
+/// `B` is the body of the client's responses and is inferred, too.
+///
+/// # Cancel safety
+///
+/// Dropping the future of a call, or the body of its response, ends everything that goes on for it: no later attempt, no timer,
+/// no place in a queue. A slot of a rate limit goes back if its time has not come.
+pub struct EgressService<S, B, T: Timer, X = NoExecutor> {
+    stack: Stack<S, B, T, X>,
+}
+
+impl<S, B, T: Timer, X> EgressService<S, B, T, X> {
+    /// Returns the client.
+    pub const fn get_ref(&self) -> &S {
+        let retried = self.stack.get_ref().get_ref();
+        let limited = retried.get_ref().get_ref().get_ref();
+        limited.get_ref().get_ref()
+    }
+}
+
+impl<S, B, T, X, ReqB> Service<Request<ReqB>> for EgressService<S, B, T, X>
+where
+    S: Service<Request<ReplayBody<ReqB>>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    ReqB: Body,
+    ReqB::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+    T: Timer,
+    X: Executor<Work<B, T>> + Clone,
+{
+    type Response = Response<ResponseBody<B, T, X>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, ReqB, B, T, X>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.stack.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        ResponseFuture {
+            inner: self.stack.call(request),
+        }
+    }
+}
+
+/// A clone shares every limit, and is as ready as the original: always.
+impl<S: Clone, B, T: Timer, X> Clone for EgressService<S, B, T, X> {
+    fn clone(&self) -> Self {
+        Self {
+            stack: self.stack.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, B, T: Timer, X> fmt::Debug for EgressService<S, B, T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EgressService")
+            .field("client", self.get_ref())
+            .finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The response of an [`EgressService`], to come.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, ReqB, B, T, X>
+    where
+        S: Service<Request<ReplayBody<ReqB>>, Response = Response<B>>,
+        S: Clone,
+        S::Error: Into<BoxError>,
+        ReqB: Body,
+        ReqB::Error: Into<BoxError>,
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+        T: Timer,
+        X: Executor<Work<B, T>>,
+        X: Clone,
+    {
+        #[pin]
+        inner: <Stack<S, B, T, X> as Service<Request<ReqB>>>::Future,
+    }
+}
+
+impl<S, ReqB, B, T, X> Future for ResponseFuture<S, ReqB, B, T, X>
+where
+    S: Service<Request<ReplayBody<ReqB>>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    ReqB: Body,
+    ReqB::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+    T: Timer,
+    X: Executor<Work<B, T>> + Clone,
+{
+    type Output = Result<Response<ResponseBody<B, T, X>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = self.project().inner.poll(cx);
+        response.map_ok(|response| response.map(|inner| ResponseBody { inner }))
+    }
+}
+
+impl<S, ReqB, B, T, X> fmt::Debug for ResponseFuture<S, ReqB, B, T, X>
+where
+    S: Service<Request<ReplayBody<ReqB>>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    ReqB: Body,
+    ReqB::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+    T: Timer,
+    X: Executor<Work<B, T>> + Clone,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The body of a response from an [`EgressService`].
+    ///
+    /// Frames, trailers, size and end are those of the client's body. When it ends, in whichever way, its connection's permit is given back and the
+    /// request is recorded.
+    ///
+    /// # Errors
+    ///
+    /// The client's own; and those of the layers, see [`ErrorKind::of`](crate::ErrorKind::of).
+    pub struct ResponseBody<B, T, X = NoExecutor>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+        T: Timer,
+        X: Executor<Work<B, T>>,
+    {
+        #[pin]
+        inner: StackBody<B, T, X>,
+    }
+}
+
+impl<B, T, X> Body for ResponseBody<B, T, X>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+    T: Timer,
+    X: Executor<Work<B, T>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project().inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B, T, X> fmt::Debug for ResponseBody<B, T, X>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+    T: Timer,
+    X: Executor<Work<B, T>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("is_end_stream", &self.is_end_stream())
+            .finish_non_exhaustive()
+    }
+}

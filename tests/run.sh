@@ -1,0 +1,306 @@
+#!/usr/bin/env bash
+# The one test command. Installs what is missing, runs every part in order, stops at the first failure.
+#
+# usage: tests/run.sh            all parts
+#        tests/run.sh quick      format, lints and tests on this machine only
+#        tests/run.sh PART...    some parts, by name (see `all` below)
+#
+# Wants rustup's stable Rust, Node 20 or later and npm. What it builds for itself is kept outside the tree, in
+# ${TOWER_EGRESS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/tower-egress}, and can be deleted at any time.
+set -euo pipefail
+
+# The facade's features that work on wasm32, comma-separated. The layers are tested there with their defaults.
+readonly wasm_features=""
+
+readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm docs examples msrv house)
+readonly quick=(tools format lint test features)
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+readonly root
+export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+readonly cache=${TOWER_EGRESS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tower-egress}
+readonly target=wasm32-unknown-unknown
+ci=$([[ ${CI:-} == true || ${CI:-} == 1 ]] && echo yes || echo no)
+terminal=$([[ -t 1 ]] && echo yes || echo no)
+readonly ci terminal
+
+# No variable of the caller's may decide what is compiled, or with what.
+unset RUSTC RUSTDOC RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
+unset "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER"
+
+# ---- how a part runs -------------------------------------------------------------------------------------------------
+
+current=start
+began=$SECONDS
+declare -a names=() times=()
+
+die() {
+    echo "tests/run.sh: $*" >&2
+    exit 1
+}
+
+# Whether every one of these commands is here. (`command -v` with several is content with one.)
+have() {
+    local name
+    for name in "$@"; do command -v "$name" >/dev/null || return 1; done
+}
+
+clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+part() {
+    current=$1
+    began=$SECONDS
+    echo "==> $1"
+    "part_${1//-/_}"
+    names+=("$1") times+=($((SECONDS - began)))
+    current=end
+}
+
+summary() {
+    local code=$? i
+    ((code)) && names+=("$current") && times+=($((SECONDS - began)))
+    echo
+    for i in "${!names[@]}"; do printf '%-12s %6s\n' "${names[i]}" "$(clock "${times[i]}")"; done
+    printf '%-12s %6s\n' total "$(clock $SECONDS)"
+    if ((code)); then
+        echo "FAILED in the part '$current' (exit code $code); again: bash tests/run.sh $current"
+    else
+        echo "passed"
+    fi
+}
+
+# Nothing reads a terminal, and nothing runs for ever. At a terminal the command stays in the foreground, for Ctrl-C.
+bounded() {
+    local seconds=$1 code=0
+    local -a foreground=()
+    shift
+    [[ $terminal == yes ]] && foreground=(--foreground)
+    timeout -k 10 "${foreground[@]}" "$seconds" "$@" </dev/null || code=$?
+    ((code != 124)) || echo "tests/run.sh: stopped after $seconds s: $*" >&2
+    return "$code"
+}
+
+run() { bounded 2400 "$@"; }
+
+# ---- what is asked of cargo ------------------------------------------------------------------------------------------
+
+package_in() { sed -n 's/^name = "\(.*\)"$/\1/p' "$1/Cargo.toml" | head -n 1; }
+
+locked_version() { awk -v want="\"$1\"" '$1 == "name" { name = $3 } $1 == "version" && name == want { gsub(/"/, "", $3); print $3; exit }' Cargo.lock; }
+
+metadata() { cargo metadata --format-version 1 --locked "$@" </dev/null; }
+
+# One line for each library package of ours: its name, its default features, its other features.
+library_features() {
+    local facts
+    facts=$(metadata --no-deps)
+    # shellcheck disable=SC2016  # JavaScript
+    node -e '
+        const { packages, workspace_root } = JSON.parse(require("fs").readFileSync(0));
+        for (const p of packages) {
+            const at = p.manifest_path.slice(workspace_root.length + 1);
+            if (at !== "Cargo.toml" && !at.startsWith("layers/")) continue;
+            const on = new Set(["default"]);
+            for (const f of on) for (const g of p.features[f] ?? []) if (g in p.features) on.add(g);
+            console.log([p.name, ...Object.keys(p.features).filter((f) => !on.has(f))].join(" "));
+        }' <<<"$facts"
+}
+
+# Everything that compiles for wasm goes through here: the second toolchain, if there is one, and a target directory
+# of its own, because two compilers in one directory throw away each other's work.
+wasm() {
+    local -a env=("CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/wasm")
+    local -a command=(cargo "$@")
+    env+=("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$wasm_bindgen/wasm-bindgen-test-runner" WASM_BINDGEN_TEST_ONLY_NODE=1)
+    if [[ $wasm_rust != rustup ]]; then
+        env+=("RUSTC=$wasm_rust/rustc" "RUSTDOC=$wasm_rust/rustdoc")
+        # `cargo clippy` would take the driver beside the first toolchain's cargo.
+        [[ $1 == clippy ]] && command=("$wasm_rust/cargo-clippy" "$@")
+    fi
+    run env "${env[@]}" "${command[@]}"
+}
+
+# ---- the parts -------------------------------------------------------------------------------------------------------
+
+part_tools() {
+    local tool
+    have rustc cargo || die "no Rust: install the stable toolchain with rustup (https://rustup.rs)"
+    if ! have cc; then
+        if [[ $(id -u) != 0 ]] || ! have apt-get; then
+            die "no C compiler (on Debian: apt-get install gcc libc6-dev)"
+        fi
+        run apt-get -qq update
+        run apt-get -qq install -y --no-install-recommends gcc libc6-dev
+    fi
+    for tool in fmt clippy; do
+        cargo "$tool" --version >/dev/null 2>&1 || run rustup component add "${tool/fmt/rustfmt}"
+    done
+    have node npm || die "no node or no npm: Node 20 or later runs the wasm tests"
+    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || die "node $(node --version) is too old, 20 is wanted"
+    echo "$(rustc --version), $(cargo clippy --version), node $(node --version)"
+    # What an interrupted build left.
+    if [[ -d $cache ]]; then find "$cache" -maxdepth 1 -name 'tmp.*' -mmin +180 -exec rm -rf {} +; fi
+    keep_target
+}
+
+# Apart from the other tools, because it may build a compiler's library and a command; `quick` does without.
+part_wasm_tools() {
+    [[ -z ${wasm_rust:-} ]] || return 0
+    wasm_rust=$(run bash tests/wasm-toolchain.sh "$cache")
+    wasm_bindgen=$(run bash tests/wasm-bindgen.sh "$cache" "$(locked_version wasm-bindgen)")
+    if [[ $wasm_rust == rustup ]]; then
+        echo "wasm: rustup's toolchain"
+    else
+        echo "wasm: $("$wasm_rust/rustc" --version), $("$wasm_rust/clippy-driver" --version)"
+    fi
+    "$wasm_bindgen/wasm-bindgen" --version
+}
+
+# A clone that is new to CI compiles the dependencies from what the last one left. Our own crates are always compiled
+# again: cargo compares file times, which say nothing across clones.
+keep_target() {
+    [[ $ci == yes && -z ${CARGO_TARGET_DIR:-} ]] || return 0
+    local key old size
+    key=$(rustc -vV | sha256sum | cut -c 1-12)
+    export CARGO_TARGET_DIR=$cache/target/$key
+    mkdir -p "$CARGO_TARGET_DIR"
+    for old in "$cache"/target/*; do [[ $old == "$CARGO_TARGET_DIR" ]] || rm -rf "$old"; done
+    size=$(du -sm "$CARGO_TARGET_DIR" | cut -f 1)
+    if ((size > 12000)); then rm -rf "$CARGO_TARGET_DIR"; fi
+    local facts ours
+    facts=$(metadata --no-deps)
+    ours=$(node -e 'for (const p of JSON.parse(require("fs").readFileSync(0)).packages) console.log("-p" + p.name)' <<<"$facts")
+    for old in "" /wasm /msrv; do xargs cargo clean --quiet --locked --target-dir "$CARGO_TARGET_DIR$old" <<<"$ours"; done
+    xargs cargo clean --quiet --locked --target-dir "$CARGO_TARGET_DIR/wasm" --target "$target" <<<"$ours"
+}
+
+part_format() { run cargo fmt --all --check; }
+
+part_lint() { run cargo clippy --workspace --all-targets --all-features --locked -- -D warnings; }
+
+part_lint_wasm() {
+    part_wasm_tools
+    local manifest
+    local -a packages=()
+    for manifest in layers/*/Cargo.toml; do packages+=("-p$(package_in "${manifest%/*}")"); done
+    wasm clippy --locked --target "$target" "${packages[@]}" --lib --tests -- -D warnings
+    wasm clippy --locked --target "$target" -p tower-egress --no-default-features --features "$wasm_features" --lib --tests -- -D warnings
+}
+
+part_test() { run cargo test --workspace --locked; }
+
+# The workspace builds each crate with whatever features its neighbours ask for. Here each crate stands alone: with no
+# feature, with each one, with all; and the tests run again for features that nobody has on by default.
+part_features() {
+    local packages name feature
+    local -a words rest with_features=()
+    packages=$(library_features)
+    while read -ra words; do
+        name=${words[0]} rest=("${words[@]:1}")
+        echo "$name: alone${rest[*]:+, with ${rest[*]}}"
+        run cargo clippy --quiet --locked -p "$name" --no-default-features -- -D warnings
+        run cargo clippy --quiet --locked -p "$name" -- -D warnings
+        for feature in "${rest[@]}"; do
+            run cargo clippy --quiet --locked -p "$name" --no-default-features --features "$feature" -- -D warnings
+        done
+        ((${#rest[@]} == 0)) || with_features+=("-p$name")
+    done <<<"$packages"
+    ((${#with_features[@]} == 0)) || run cargo test --locked --all-features "${with_features[@]}"
+}
+
+part_test_wasm() {
+    part_wasm_tools
+    local manifest
+    for manifest in layers/*/Cargo.toml; do wasm_test "${manifest%/*}"; done
+    wasm_test . --no-default-features --features "$wasm_features"
+}
+
+# Runs the wasm tests of the package in the folder $1. On wasm a plain `#[test]` compiles and is never called, so the
+# tests are counted: every test file runs at least one, or says in its first lines that it is not for wasm.
+wasm_test() {
+    local folder=$1 name log counts file count ungated ran=0
+    shift
+    name=$(package_in "$folder")
+    log=$(mktemp)
+    wasm test --locked --target "$target" -p "$name" "$@" --tests 2>&1 | tee "$log"
+    counts=$(awk '
+        / Running / { if (file) print file, count; file = ($2 == "unittests") ? $3 : $2; count = 0 }
+        /^test result: ok\. / { count += $4 }
+        END { if (file) print file, count }' "$log")
+    rm -f "$log"
+    while read -r file count; do
+        ran=$((ran + count))
+        ((count == 0)) || continue
+        if [[ $file == src/* ]]; then
+            ungated=$(grep -rlF '#[test]' "$folder/src" | xargs -r grep -LF '#![cfg(not(target_arch = "wasm32"))]' || true)
+            [[ -n $ungated ]] || continue
+            file=${ungated#"$folder/"}
+        elif grep -qF '#![cfg(not(target_arch = "wasm32"))]' "$folder/$file"; then
+            continue
+        fi
+        die "$folder/$file ran no test in wasm: import wasm_bindgen_test as test there, or gate the file"
+    done <<<"$counts"
+    ((ran > 0)) || die "$name ran no test at all in wasm"
+    echo "$name: $ran tests ran in wasm"
+}
+
+part_docs() {
+    # With all features, as docs.rs shows them: a link to an optional item has no target without its feature.
+    RUSTDOCFLAGS="-D warnings" run cargo doc --workspace --no-deps --locked --all-features
+}
+
+part_examples() {
+    local file name
+    compgen -G 'examples/*.rs' >/dev/null || die "there is no example in examples/"
+    run cargo build --locked --examples
+    for file in examples/*.rs; do
+        name=$(basename "$file" .rs)
+        echo "--- example $name"
+        bounded 120 cargo run --quiet --locked --example "$name"
+    done
+}
+
+part_msrv() {
+    local msrv facts toolchain
+    msrv=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+    [[ -n $msrv ]] || die "Cargo.toml states no rust-version"
+    facts=$(metadata --all-features)
+    # shellcheck disable=SC2016  # JavaScript
+    MSRV=$msrv node -e '
+        const { packages } = JSON.parse(require("fs").readFileSync(0));
+        const number = (v) => v.split(".").reduce((n, part, i) => n + parseInt(part) * 1e6 ** (2 - i), 0);
+        const newer = packages.filter((p) => p.rust_version && number(p.rust_version) > number(process.env.MSRV));
+        for (const p of newer) console.error(`${p.name} ${p.version} wants Rust ${p.rust_version}, we promise ${process.env.MSRV}`);
+        const silent = packages.filter((p) => !p.rust_version).length;
+        console.log(`ran: ${packages.length - silent} packages state a rust-version, none may be above ${process.env.MSRV}; ${silent} state none`);
+        process.exit(newer.length > 0 ? 1 : 0);' <<<"$facts"
+    echo "ran: clippy::incompatible_msrv for our own code, in the part 'lint'"
+    toolchain=$(rustup toolchain list 2>/dev/null | grep -oE "^${msrv//./\\.}(\.[0-9]+)?-[^ ]+" | head -n 1 || true)
+    if [[ -z $toolchain ]]; then
+        echo "did not run: a build with Rust $msrv itself, which is not installed here"
+        return
+    fi
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/msrv run cargo "+$toolchain" check --workspace --all-features --locked
+    echo "ran: cargo +$toolchain check"
+}
+
+part_house() { run bash tests/house.sh; }
+
+# ---- which parts -----------------------------------------------------------------------------------------------------
+
+declare -a chosen=(tools)
+for name in "${@:-all}"; do
+    case $name in
+        all) chosen+=("${all[@]}") ;;
+        quick) chosen+=("${quick[@]}") ;;
+        *)
+            [[ " ${all[*]} " == *" $name "* ]] || die "no part is called '$name'; there are: quick ${all[*]}"
+            chosen+=("$name")
+            ;;
+    esac
+done
+trap summary EXIT
+for name in "${chosen[@]}"; do
+    [[ " ${names[*]} " == *" $name "* ]] || part "$name"
+done
