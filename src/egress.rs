@@ -119,11 +119,7 @@ impl<T: Timer, X> Egress<T, X> {
     {
         let mut handles = self.handles.clone();
         let old = &self.handles.limiter;
-        let limit = old
-            .limit()
-            .try_into()
-            .unwrap_or(std::num::NonZeroUsize::MIN);
-        handles.limiter = Limiter::with_config(limit, *old.config(), self.handles.timer.clone());
+        handles.limiter = Limiter::with_config(old.limit(), *old.config(), old.timer().clone());
         Self { handles }
     }
 

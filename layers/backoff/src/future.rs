@@ -147,6 +147,7 @@ where
                         ControlFlow::Continue(until) => {
                             // Before the sleep: its body holds a connection, and perhaps a permit.
                             drop(outcome);
+                            this.session.context().attempt_over();
                             let sleep = SleepUntil::new(this.timer.clone(), until);
                             this.state.set(State::Sleeping { sleep });
                         }

@@ -16,7 +16,8 @@ use std::{
 pin_project! {
     /// Waits for a permit; made by [`Limiter::acquire`].
     ///
-    /// It takes its place in the queue when it is first polled, and arms a timer only if it has to wait.
+    /// It takes its place in the queue when it is first polled, and arms a timer only if it has to wait. Polled again
+    /// after it was ready, it begins a new wait.
     #[must_use = "futures do nothing unless polled"]
     pub struct Acquire<T: Timer> {
         limiter: Limiter<T>,

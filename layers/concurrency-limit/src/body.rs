@@ -29,10 +29,11 @@ impl<B: Body, T: Clock> ResponseBody<B, T> {
         body: Arc<OpenBody>,
         status: StatusCode,
     ) -> Self {
-        if inner.is_end_stream() || !has_body(body.method(), status) {
+        if !has_body(body.method(), status) {
             return Self::free(inner);
         }
         permit.move_to(&body);
+        // If the body is at its end already, the permit is free again after this.
         let guard = EndGuard::new(&inner, Hold { permit, body });
         Self {
             inner,

@@ -26,6 +26,7 @@ pub(crate) struct Inner {
     queue_wait: AtomicU64,
     attempts: AtomicU32,
     failure: AtomicU8,
+    between_attempts: AtomicBool,
     pub(crate) retries_owned: AtomicBool,
 }
 
@@ -44,6 +45,7 @@ impl RequestContext {
                 queue_wait: AtomicU64::new(0),
                 attempts: AtomicU32::new(0),
                 failure: AtomicU8::new(0),
+                between_attempts: AtomicBool::new(false),
                 retries_owned: AtomicBool::new(false),
             }));
             context.carry(extensions);
@@ -83,13 +85,25 @@ impl RequestContext {
         self.0.deadline.fetch_min(deadline.as_nanos(), Relaxed);
     }
 
-    /// Counts one more attempt and forgets how the last one failed; returns its number, 1 for the first.
+    /// Counts one more attempt and forgets what the last one came to; returns its number, 1 for the first.
     pub fn begin_attempt(&self) -> u32 {
         self.0.failure.store(0, Relaxed);
+        self.0.dispatched.store(u64::MAX, Relaxed);
+        self.0.between_attempts.store(false, Relaxed);
         let before = self.0.attempts.fetch_update(Relaxed, Relaxed, |attempts| {
             Some(attempts.saturating_add(1))
         });
         before.unwrap_or_else(|attempts| attempts).saturating_add(1)
+    }
+
+    /// Says that the present attempt is over and that another will follow, after a wait.
+    pub fn attempt_over(&self) {
+        self.0.between_attempts.store(true, Relaxed);
+    }
+
+    /// Tells whether the request waits for another attempt.
+    pub fn is_between_attempts(&self) -> bool {
+        self.0.between_attempts.load(Relaxed)
     }
 
     /// Returns how many attempts were begun; 0 where nobody counts them.
@@ -102,7 +116,7 @@ impl RequestContext {
         self.0.dispatched.store(now.as_nanos(), Relaxed);
     }
 
-    /// Returns when the last attempt went out, if one did.
+    /// Returns when the present attempt went out, if it did.
     pub fn dispatched(&self) -> Option<Instant> {
         match self.0.dispatched.load(Relaxed) {
             u64::MAX => None,
@@ -216,8 +230,13 @@ mod tests {
             context.fail(failure);
             assert_eq!(context.failure(), Some(failure));
         }
+        context.dispatched_at(Instant::from_nanos(3));
+        context.attempt_over();
+        assert!(context.is_between_attempts());
         assert_eq!(context.begin_attempt(), 2);
         assert_eq!(context.failure(), None);
+        assert_eq!(context.dispatched(), None);
+        assert!(!context.is_between_attempts());
         assert_eq!(context.attempts(), 2);
     }
 

@@ -190,17 +190,23 @@ impl Future for ManualSleep {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.timer.state();
         if state.now >= self.key.0 {
-            state.sleepers.remove(&self.key);
+            let removed = state.sleepers.remove(&self.key);
+            drop(state);
+            drop(removed);
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, cx.waker().clone());
+        let replaced = state.sleepers.insert(self.key, cx.waker().clone());
+        // A waker's drop is foreign code and may read this very clock: not under the lock.
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 }
 
 impl Drop for ManualSleep {
     fn drop(&mut self) {
-        self.timer.state().sleepers.remove(&self.key);
+        let removed = self.timer.state().sleepers.remove(&self.key);
+        drop(removed);
     }
 }
 

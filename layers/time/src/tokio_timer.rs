@@ -141,7 +141,8 @@ impl Future for TokioSleep {
     }
 }
 
-#[cfg(test)]
+// Tokio's clock does not run on wasm.
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::SleepUntil;

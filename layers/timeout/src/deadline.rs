@@ -145,7 +145,8 @@ where
     }
 }
 
-/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for it.
+/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for
+/// it.
 impl<S: Clone, T: Clone> Clone for Deadline<S, T> {
     fn clone(&self) -> Self {
         Self {

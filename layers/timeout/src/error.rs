@@ -59,10 +59,7 @@ impl fmt::Display for Bound {
     }
 }
 
-/// What a request was waiting for, as far as the layers in its stack have said.
-///
-/// A deadline asks the request's context, where nobody says when an attempt is over: the sleep after a response that was
-/// rejected, and the queue of a later attempt, still count as [`Phase::Headers`].
+/// What a request was waiting for, as far as the layers in its stack have said in the request's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -70,7 +67,7 @@ pub enum Phase {
     Queue,
     /// For the response's headers; the last attempt was sent.
     Headers,
-    /// For another attempt; the last one has failed.
+    /// For another attempt; the last one has failed, or its response was rejected.
     Retry,
     /// For the body.
     Body,

@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptTimeout(pub Duration);
 
-/// Replaces the body idle timeout of [`TimeoutLayer`](crate::TimeoutLayer) for one request, when put into its extensions.
+/// Replaces the body idle timeout of [`TimeoutLayer`](crate::TimeoutLayer) for one request, when put into its
+/// extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyIdleTimeout(pub Duration);
 

@@ -16,8 +16,8 @@
 //!
 //! The inner future, or the inner body, is dropped first: that aborts the transport and frees every permit. Then the
 //! owner gets a [`TimedOut`], which tells what expired, in which [`Phase`] of the request, and when. A response or a
-//! frame that is there at the very moment of expiry is delivered, and so is the end of a body: the inner service is asked before the
-//! clock is.
+//! frame that is there at the very moment of expiry is delivered, and so is the end of a body: the inner service is
+//! asked before the clock is.
 //!
 //! A body that has expired yields the error once and nothing after it.
 //!

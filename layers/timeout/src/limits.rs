@@ -71,7 +71,7 @@ impl Limits {
     fn phase_before_headers(&self) -> Phase {
         match (self.bound, &self.context) {
             (Bound::Deadline, Some(context)) => {
-                if context.failure().is_some() {
+                if context.is_between_attempts() || context.failure().is_some() {
                     Phase::Retry
                 } else if context.dispatched().is_some_and(|at| at >= self.start) {
                     Phase::Headers

@@ -172,7 +172,8 @@ where
     }
 }
 
-/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for it.
+/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for
+/// it.
 impl<S: Clone, T: Clone> Clone for Timeout<S, T> {
     fn clone(&self) -> Self {
         Self {

@@ -1,4 +1,11 @@
 //! A body is given up when it stalls or when its time is over, and not before.
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not know these for tests on wasm"
+    )
+)]
 
 mod probe;
 

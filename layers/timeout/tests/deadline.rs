@@ -1,4 +1,11 @@
 //! The whole request is bounded, wherever it spends its time.
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not know these for tests on wasm"
+    )
+)]
 
 mod probe;
 
@@ -105,6 +112,24 @@ fn it_spans_the_sleep_before_another_attempt() {
             context.dispatched_at(timer.now());
             wait(&timer, seconds(6)).await;
             context.fail(Failure::TimedOut);
+            wait(&timer, seconds(60)).await;
+            unreachable!("it was given up")
+        }
+    });
+    assert_eq!(error.phase(), Phase::Retry);
+}
+
+/// D2, D3
+#[test]
+fn it_spans_the_sleep_after_a_response_that_was_rejected() {
+    let timer = ManualTimer::new();
+    let error = expire(&timer, |context| {
+        let timer = timer.clone();
+        async move {
+            context.begin_attempt();
+            context.dispatched_at(timer.now());
+            wait(&timer, seconds(6)).await;
+            context.attempt_over();
             wait(&timer, seconds(60)).await;
             unreachable!("it was given up")
         }

@@ -4,8 +4,8 @@ use http::{Method, Request, Uri};
 
 /// Tells which label of the [`Recorder`](crate::Recorder) a request belongs to.
 ///
-/// It is asked once for each request. It answers with an index and not with a name, so that nothing is allocated or looked up and
-/// the number of labels is bounded. Implemented for closures that need the method and the URI only.
+/// It is asked once for each request. It answers with an index and not with a name, so that nothing is allocated or
+/// looked up and the number of labels is bounded. Implemented for closures that need the method and the URI only.
 pub trait Label {
     /// Returns the index of the label among those that the recorder was made with.
     ///

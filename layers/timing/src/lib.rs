@@ -1,7 +1,7 @@
 //! A tower layer that measures every request, phase by phase, and keeps the percentiles.
 //!
-//! [`TimingLayer`] is the outermost layer: it sees a request when its caller makes it and until its body has ended. Each
-//! request is recorded exactly once, whatever becomes of it, with its [`Outcome`] and with the time it spent in
+//! [`TimingLayer`] is the outermost layer: it sees a request when its caller makes it and until its body has ended.
+//! Each request is recorded exactly once, whatever becomes of it, with its [`Outcome`] and with the time it spent in
 //! each [`Phase`]. What it waited for inside, the layers inside say in its
 //! [`RequestContext`](egress_context::RequestContext).
 //!
@@ -23,10 +23,10 @@
 //!
 //! # Cost
 //!
-//! Three readings of the clock (two if the response has no body), one relaxed addition for each number, and no allocation but the context's, which the
-//! layers inside share. (An [`Histogram`] allocates when a magnitude is seen for the first time, at most 32 times in
-//! its life.) Writers take no lock except one of them, once in ten seconds for each label. Readers take none at all, so
-//! nobody who asks for a report, however often, makes a request wait.
+//! Three readings of the clock (two if the response has no body), one relaxed addition for each number, and no
+//! allocation but the context's, which the layers inside share. (An [`Histogram`] allocates when a magnitude is seen
+//! for the first time, at most 32 times in its life.) Writers take no lock except one of them, once in ten seconds for
+//! each label. Readers take none at all, so nobody who asks for a report, however often, makes a request wait.
 //!
 //! Memory for each label: 18 KiB at once, and 512 bytes for each magnitude of each phase of lifetime and windows, about
 //! 100 KiB in practice and 580 KiB at most.
@@ -37,8 +37,8 @@
 //!
 //! # Workers
 //!
-//! The numbers are those of one isolate and begin anew with it. The clock moves with I/O only: waiting is measured right,
-//! computing as zero. A body that is dropped by nobody, because its client went away, is not recorded.
+//! The numbers are those of one isolate and begin anew with it. The clock moves with I/O only: waiting is measured
+//! right, computing as zero. A body that is dropped by nobody, because its client went away, is not recorded.
 //!
 //! # Example
 //!

@@ -1,8 +1,8 @@
 //! The numbers of one label over its lifetime and over the last minute.
 //!
-//! The counters of the lifetime only grow. So the last minute is what they say now less what they said a minute ago, and that is
-//! all that has to be kept: a *mark*, a copy of the counters, for each ten seconds in which anything was recorded.
-//! Recording touches one set of counters, and nothing is ever reset under a writer.
+//! The counters of the lifetime only grow. So the last minute is what they say now less what they said a minute ago,
+//! and that is all that has to be kept: a *mark*, a copy of the counters, for each ten seconds in which anything was
+//! recorded. Recording touches one set of counters, and nothing is ever reset under a writer.
 
 use crate::{Timings, counters::Counters, sample::Sample};
 use egress_time::Instant;
@@ -201,11 +201,11 @@ mod tests {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            now += [0, 0, 0, 1, 1, 3, 9, 61][usize::try_from(random >> 61).unwrap()];
+            now += [0, 0, 0, 1, 1, 3, 9, 61][usize::try_from(random >> 61).expect("3 bits")];
             let counted = minute(&series, [now], now);
             recorded.push(now);
             let since = |age: u64| recorded.iter().filter(|at| **at + age > now).count();
-            let counted = usize::try_from(counted).unwrap();
+            let counted = usize::try_from(counted).expect("at most 2000");
             assert!(
                 since(50) <= counted && counted <= since(60),
                 "{counted} at {now}"

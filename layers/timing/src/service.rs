@@ -82,7 +82,8 @@ where
     }
 }
 
-/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for it.
+/// A clone is as ready as a clone of the inner service, which is not at all: readiness belongs to whoever waited for
+/// it.
 impl<S: Clone, T: Clone, L: Clone> Clone for Timing<S, T, L> {
     fn clone(&self) -> Self {
         Self {

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 ///
 /// # Serialization
 ///
-/// With the feature `serde`, a snapshot can be sent to where snapshots of several programs or isolates are merged. Its form is for
-/// this crate to read; what people read has names and milliseconds and is made from the getters.
+/// With the feature `serde`, a snapshot can be sent to where snapshots of several programs or isolates are merged. Its
+/// form is for this crate to read; what people read has names and milliseconds and is made from the getters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {

@@ -1,4 +1,11 @@
 //! What every layer of the stack promises to those around it.
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not know these for tests on wasm"
+    )
+)]
 
 use bytes::Bytes;
 use egress_time::{Clock, ManualTimer};

@@ -1,4 +1,11 @@
 //! Each request is recorded exactly once, with what became of it and where its time went.
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not know these for tests on wasm"
+    )
+)]
 
 mod probe;
 

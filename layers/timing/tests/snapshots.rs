@@ -1,4 +1,11 @@
 //! Snapshots merge, and survive a journey.
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not know these for tests on wasm"
+    )
+)]
 
 mod probe;
 

@@ -95,8 +95,8 @@ fn writers_and_readers_do_not_disturb_each_other() {
     assert!(minute <= 3100, "{minute} in the last minute");
 }
 
-/// M4: a record allocates nothing but the context that the layers inside share, which is one allocation and three for the
-/// first extension of a request.
+/// M4: a record allocates nothing but the context that the layers inside share, which is one allocation and three for
+/// the first extension of a request.
 #[test]
 fn a_record_allocates_nothing_of_its_own() {
     let timer = ManualTimer::new();

@@ -9,7 +9,6 @@ use std::fmt;
 ///
 /// [Say](Self::succeeded) when it was answered. Dropping it says that it was not: if it was the first after a pause,
 /// the next one goes in its place.
-#[derive(Default)]
 #[must_use = "dropping it says that the request failed"]
 pub struct Departure {
     buckets: Option<BucketSet>,

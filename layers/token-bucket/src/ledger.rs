@@ -15,19 +15,27 @@
 //! and all but one in vain. So each is *promised* a time behind the last that was promised, and the plan keeps its
 //! slots behind that: after a stall of the whole program they depart one by one, in the order in which they ask.
 
-mod fine;
+mod ticket;
+
+mod figures;
 mod gate;
 mod line;
-mod pace;
 mod plan;
 mod queue;
 mod server;
+
+mod fine;
+mod pace;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{pace::nanos, server::Report};
+pub(crate) use self::{
+    pace::nanos,
+    server::Report,
+    ticket::{Counts, Departed, Ticket, Verdict},
+};
 
 use self::{
     gate::Gate, line::Line, pace::Pace, plan::Plan, queue::Queue, server::View, window::Window,
@@ -38,55 +46,7 @@ use crate::Quota;
 /// plan says "now", and is not made anew more often than this.
 const FLOAT: u64 = 10_000_000;
 
-/// Of departures further apart than this, a millisecond is not worth much.
-const FINE: u64 = 100_000_000;
-
-/// A place in the queue, and later the right to depart. Not `Clone`: it can be used once.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    id: u64,
-    cost: u32,
-    promised: Option<u64>,
-}
-
-impl Ticket {
-    pub(crate) const fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(crate) const fn cost(&self) -> u32 {
-        self.cost
-    }
-}
-
-/// May a ticket depart?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Now.
-    Due,
-    /// Not before this time, as far as is known now.
-    NotUntil(u64),
-    /// Never: the burst is below its cost, since the quota was changed.
-    TooDear,
-}
-
-/// A departure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Departed {
-    /// How many departed before it.
-    pub(crate) number: u64,
-    /// Whether others wait for its outcome.
-    pub(crate) is_probe: bool,
-}
-
-/// How many tickets went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) accepted: u64,
-    pub(crate) departed: u64,
-    pub(crate) cancelled: u64,
-}
-
+/// The accounts of one bucket.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// The latest reading of the clock; it is never taken to step back.
@@ -307,79 +267,6 @@ impl Ledger {
         let spaced = (self.departures.newest())
             .map_or(0, |last| last.saturating_add(self.plan.pace().spacing));
         self.departures.opens(cost).max(spaced)
-    }
-}
-
-/// What a ledger tells of itself.
-impl Ledger {
-    /// Whether a probe is out, so that nobody else may depart.
-    pub(crate) const fn is_probing(&self) -> bool {
-        self.gate.lapses().is_some()
-    }
-
-    /// When a probe that is out is taken as lost.
-    pub(crate) const fn lapses(&self) -> Option<u64> {
-        self.gate.lapses()
-    }
-
-    /// The latest time it was told.
-    pub(crate) const fn now(&self) -> u64 {
-        self.now
-    }
-
-    /// Whether a slot of this ticket is still to come.
-    pub(crate) fn is_queued(&self, ticket: &Ticket) -> bool {
-        self.queue.through(ticket.id).is_some()
-    }
-
-    /// Whether departures follow each other so closely that a timer's granularity costs some.
-    pub(crate) fn is_fine(&self) -> bool {
-        self.plan.pace().least_gap() < FINE
-    }
-
-    pub(crate) fn paused_until(&self) -> Option<u64> {
-        Some(self.gate.paused_until()).filter(|&until| until > self.now)
-    }
-
-    pub(crate) const fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Who is next, and when.
-    pub(crate) fn next(&self) -> Option<(u64, u64)> {
-        self.queue.front().map(|id| (id, self.plan.first()))
-    }
-
-    /// When this ticket may depart, if its slot is to come.
-    pub(crate) fn slot(&mut self, id: u64) -> Option<u64> {
-        let units = self.queue.through(id)?;
-        Some(self.plan.slot(units - 1))
-    }
-
-    pub(crate) const fn burst(&self) -> u32 {
-        self.plan.pace().burst
-    }
-
-    pub(crate) const fn delays(&self) -> u64 {
-        self.delays
-    }
-
-    pub(crate) const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    pub(crate) fn view(&self) -> Option<&Report> {
-        self.view.as_ref().map(View::report)
-    }
-
-    /// How many units could depart at once, apart from the spacing.
-    pub(crate) fn available(&self) -> u32 {
-        let now = self.now;
-        let closed = self.is_probing() || self.gate.paused_until() > now;
-        if closed || !self.queue.is_empty() || self.line.is_ahead(now) {
-            return 0;
-        }
-        self.departures.room(now, self.plan.tokens(now))
     }
 }
 

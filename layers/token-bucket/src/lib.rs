@@ -102,11 +102,14 @@
 
 mod bucket;
 mod builder;
+mod cost;
+mod invalid_quota;
 mod quota;
 mod route;
 mod set;
 mod status;
 
+mod approach;
 mod feedback;
 mod future;
 mod layer;
@@ -125,11 +128,13 @@ mod ledger;
 pub use self::{
     bucket::Bucket,
     builder::BucketBuilder,
+    cost::Cost,
     departure::Departure,
     error::{BoxError, RateLimited, Reason},
     future::ResponseFuture,
+    invalid_quota::InvalidQuota,
     layer::TokenBucketLayer,
-    quota::{Cost, InvalidQuota, Quota},
+    quota::Quota,
     reservation::Reservation,
     route::{RequestHead, Route},
     service::TokenBucket,

@@ -1,6 +1,7 @@
 //! What a server permits, in numbers that make sense.
 
-use std::{num::NonZeroU32, time::Duration};
+use crate::{Cost, InvalidQuota};
+use std::time::Duration;
 
 /// The longest period and the longest spacing there may be: a leap year.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -116,13 +117,13 @@ impl Quota {
     ///
     /// [`InvalidQuota`] if that is zero, or more than the burst: such a call could never depart.
     pub const fn cost(&self, units: u32) -> Result<Cost, InvalidQuota> {
-        match NonZeroU32::new(units) {
+        if units > self.burst {
+            let (cost, burst) = (units, self.burst);
+            return Err(InvalidQuota::CostAboveBurst { cost, burst });
+        }
+        match Cost::new(units) {
             None => Err(InvalidQuota::ZeroCost),
-            Some(_) if units > self.burst => Err(InvalidQuota::CostAboveBurst {
-                cost: units,
-                burst: self.burst,
-            }),
-            Some(units) => Ok(Cost(units)),
+            Some(cost) => Ok(cost),
         }
     }
 
@@ -154,88 +155,6 @@ impl Quota {
             spacing: Duration::from_millis(spacing_millis),
         }
     }
-}
-
-/// How many calls a call counts as; one, unless a request carries this in its extensions.
-///
-/// Made by [`Quota::cost`], so that it is not above the burst. A bucket with another burst refuses what it cannot
-/// ever let go ([`Reason::CostAboveBurst`](crate::Reason::CostAboveBurst)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cost(NonZeroU32);
-
-impl Cost {
-    /// Counts as one call.
-    pub const ONE: Self = Self(NonZeroU32::MIN);
-
-    /// Returns how many calls it counts as.
-    pub const fn units(self) -> u32 {
-        self.0.get()
-    }
-}
-
-impl Default for Cost {
-    fn default() -> Self {
-        Self::ONE
-    }
-}
-
-/// Says why a quota, or a cost under it, makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidQuota {
-    /// Nothing would ever depart.
-    #[error("a limit of zero lets nothing through")]
-    ZeroLimit,
-    /// There is no window.
-    #[error("a period of zero is no window")]
-    ZeroPeriod,
-    /// The period is longer than 366 days.
-    #[error("a period of {period:?} is longer than 366 days")]
-    #[non_exhaustive]
-    PeriodTooLong {
-        /// The period.
-        period: Duration,
-    },
-    /// The period has less than a nanosecond for each call.
-    #[error("{limit} calls in {period:?} are more than one in a nanosecond")]
-    #[non_exhaustive]
-    PeriodTooShort {
-        /// The limit.
-        limit: u32,
-        /// The period.
-        period: Duration,
-    },
-    /// Nothing would ever depart.
-    #[error("a burst of zero lets nothing through")]
-    ZeroBurst,
-    /// More at once than in a whole period.
-    #[error("a burst of {burst} is above the limit of {limit}")]
-    #[non_exhaustive]
-    BurstAboveLimit {
-        /// The burst.
-        burst: u32,
-        /// The limit.
-        limit: u32,
-    },
-    /// The spacing is longer than 366 days.
-    #[error("a spacing of {spacing:?} is longer than 366 days")]
-    #[non_exhaustive]
-    SpacingTooLong {
-        /// The spacing.
-        spacing: Duration,
-    },
-    /// A call that costs nothing needs no bucket.
-    #[error("a cost of zero needs no bucket")]
-    ZeroCost,
-    /// The call could never depart.
-    #[error("a cost of {cost} is above the burst of {burst}")]
-    #[non_exhaustive]
-    CostAboveBurst {
-        /// The cost.
-        cost: u32,
-        /// The burst.
-        burst: u32,
-    },
 }
 
 #[cfg(test)]

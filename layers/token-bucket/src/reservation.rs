@@ -69,6 +69,11 @@ impl Reservation {
         self.is_due
     }
 
+    /// Whether it has not departed, and was not given up.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Asks all buckets whether it may depart. If not, the one with the longest wait has the waker called when that
     /// becomes shorter.
     pub(crate) fn check(

@@ -16,7 +16,7 @@ pin_project! {
     /// rest is slept exactly.
     #[derive(Debug)]
     pub(crate) struct Turn<T: Timer> {
-        reservation: Option<Reservation>,
+        reservation: Reservation,
         timer: T,
         #[pin]
         sleep: Option<SleepUntil<T>>,
@@ -26,8 +26,8 @@ pin_project! {
     impl<T: Timer> PinnedDrop for Turn<T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(mut reservation) = this.reservation.take() {
-                reservation.release(this.timer.now());
+            if this.reservation.is_held() {
+                this.reservation.release(this.timer.now());
             }
         }
     }
@@ -45,7 +45,7 @@ pub(crate) enum Waited {
 impl<T: Timer> Turn<T> {
     pub(crate) const fn new(reservation: Reservation, timer: T) -> Self {
         Self {
-            reservation: Some(reservation),
+            reservation,
             timer,
             sleep: None,
             slept: false,
@@ -68,10 +68,7 @@ impl<T: Timer> Turn<T> {
                 *this.slept = true;
             }
             let now = this.timer.now();
-            let Some(reservation) = this.reservation else {
-                return Poll::Ready(Ok(Waited::Due(now)));
-            };
-            let Some(pause) = reservation.check(now, cx.waker())? else {
+            let Some(pause) = this.reservation.check(now, cx.waker())? else {
                 this.sleep.set(None);
                 return Poll::Ready(Ok(Waited::Due(now)));
             };
@@ -98,15 +95,7 @@ impl<T: Timer> Turn<T> {
         self: Pin<&mut Self>,
         now: Instant,
     ) -> Result<Result<Departure, Pause>, RateLimited> {
-        let this = self.project();
-        let Some(reservation) = this.reservation else {
-            return Ok(Ok(Departure::default()));
-        };
-        let result = reservation.commit(now)?;
-        if result.is_ok() {
-            *this.reservation = None;
-        }
-        Ok(result)
+        self.project().reservation.commit(now)
     }
 }
 

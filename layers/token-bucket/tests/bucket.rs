@@ -10,8 +10,8 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn ready(bucket: &Bucket, timer: &ManualTimer) -> egress_token_bucket::Ready<ManualTimer> {
-    let reservation = bucket.reserve(Cost::ONE, timer.now()).unwrap();
-    reservation.ready(timer.clone())
+    let reservation = bucket.reserve(Cost::ONE, timer.now());
+    reservation.expect("there is room").ready(timer.clone())
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Sloppy {
     }
 
     fn late(&self, by: Duration) -> Duration {
-        let nanos = u64::try_from(by.as_nanos()).unwrap();
+        let nanos = u64::try_from(by.as_nanos()).expect("short");
         Duration::from_nanos(self.1.borrow_mut().u64(0..=nanos))
     }
 }
@@ -72,7 +72,7 @@ fn visits(
                 let wait = (start + until - now).as_millis().to_string();
                 response
                     .headers_mut()
-                    .insert("retry-after-ms", wait.parse().unwrap());
+                    .insert("retry-after-ms", wait.parse().expect("a number"));
             }
             let reply = SleepUntil::new(timer.clone(), now + latency);
             async move {
@@ -86,7 +86,11 @@ fn visits(
         let client = client.clone();
         async move {
             loop {
-                client.clone().oneshot(Request::new(())).await.unwrap();
+                client
+                    .clone()
+                    .oneshot(Request::new(()))
+                    .await
+                    .expect("nobody waits that long");
             }
         }
     }));
@@ -105,7 +109,10 @@ fn most_in_a_window(visits: &[Instant], window: Duration) -> usize {
 }
 
 fn bucket(quota: Quota, wakeups: bool) -> Bucket {
-    Bucket::builder(quota).wakeups(wakeups).build()
+    Bucket::builder(quota)
+        .max_wait(10 * MINUTE)
+        .wakeups(wakeups)
+        .build()
 }
 
 /// T1: late timers and all, 98 % of what is permitted departs.

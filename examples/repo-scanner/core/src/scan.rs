@@ -11,6 +11,7 @@ use tower_egress::{Error, ErrorKind, FetchExt, SleepUntil, Timer};
 ///
 /// - 16 repositories at a time: enough to keep six connections and a rate limit busy
 /// - up to an hour of patience with a rate limit, for each repository
+/// - a response that breaks off is asked for again twice
 /// - the scan stops after 24 failures of the connection in a row
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -19,6 +20,8 @@ pub struct ScanOptions {
     pub at_once: NonZeroUsize,
     /// How long a repository may wait in all when the rate limit says "later".
     pub patience: Duration,
+    /// How often a response that breaks off is asked for again. (A response that does not come is the stack's to retry.)
+    pub broken_bodies: u32,
     /// After how many failures of the connection in a row the server is taken to be gone.
     pub give_up_after: usize,
 }
@@ -28,6 +31,7 @@ impl Default for ScanOptions {
         Self {
             at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
             patience: Duration::from_secs(3600),
+            broken_bodies: 2,
             give_up_after: 24,
         }
     }
@@ -177,22 +181,25 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         }
     }
 
-    /// Fetches, and asks again when the rate limit says "later" and there is patience left.
+    /// Fetches, and asks again when the rate limit says "later" and there is patience left, or the response breaks off.
     async fn fetch(&self, name: &RepoName) -> Result<Repository, Error> {
         let until = self.timer.now() + self.options.patience;
+        let mut broken_bodies = 0;
         loop {
             let result = self.github.repository(name).await;
-            let Err(error) = &result else {
-                return result;
-            };
-            let ErrorKind::RateLimited { retry_after } = error.kind() else {
-                return result;
-            };
-            let again = self.timer.now() + retry_after;
-            if again > until {
-                return result;
+            match result.as_ref().map_err(Error::kind) {
+                Err(ErrorKind::RateLimited { retry_after }) => {
+                    let again = self.timer.now() + retry_after;
+                    if again > until {
+                        return result;
+                    }
+                    SleepUntil::new(self.timer.clone(), again).await;
+                }
+                Err(ErrorKind::Body) if broken_bodies < self.options.broken_bodies => {
+                    broken_bodies += 1;
+                }
+                _ => return result,
             }
-            SleepUntil::new(self.timer.clone(), again).await;
         }
     }
 }

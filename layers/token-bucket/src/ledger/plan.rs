@@ -144,7 +144,7 @@ impl Plan {
         } else {
             1
         };
-        self.barrier = at.saturating_add(behind);
+        self.barrier = self.barrier.max(at.saturating_add(behind));
     }
 
     /// Returns how many units rate and window allow at `now`, apart from the spacing.

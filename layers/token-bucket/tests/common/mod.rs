@@ -14,7 +14,7 @@ pub(crate) fn quota(limit: u32, period: Duration, burst: u32, spacing: Duration)
     Quota::new(limit, period)
         .and_then(|quota| quota.with_burst(burst))
         .and_then(|quota| quota.with_spacing(spacing))
-        .unwrap()
+        .expect("it makes sense")
 }
 
 /// One a second, no burst.
@@ -32,7 +32,7 @@ pub(crate) fn status(bucket: &Bucket, timer: &ManualTimer) -> BucketStatus {
             + totals.cancelled
             + totals.revoked
             + totals.overdue
-            + u64::try_from(status.queued).unwrap(),
+            + u64::try_from(status.queued).expect("a number"),
         "{status:?}"
     );
     status

@@ -253,7 +253,8 @@ impl Model {
                 self.promises.insert(id, earliest);
                 self.line.push((earliest, cost.into()));
                 let collides = self.times(1)[0] <= earliest;
-                self.barrier = earliest + if collides { self.spacing.max(1) } else { 1 };
+                let behind = if collides { self.spacing.max(1) } else { 1 };
+                self.barrier = self.barrier.max(earliest + behind);
                 self.replan();
             }
             return Err(earliest);

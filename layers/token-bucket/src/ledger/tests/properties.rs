@@ -8,7 +8,7 @@ use crate::{
 use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// The clock moves, mostly forward.
     Clock(i64),

@@ -1,0 +1,48 @@
+//! What a ledger hands out and answers.
+
+/// A place in the queue, and later the right to depart. Not `Clone`: it can be used once.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(super) id: u64,
+    pub(super) cost: u32,
+    /// When it may depart, if its slot has passed and it was told so.
+    pub(super) promised: Option<u64>,
+}
+
+impl Ticket {
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) const fn cost(&self) -> u32 {
+        self.cost
+    }
+}
+
+/// May a ticket depart?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Now.
+    Due,
+    /// Not before this time, as far as is known now.
+    NotUntil(u64),
+    /// Never: the burst is below its cost, since the quota was changed.
+    TooDear,
+}
+
+/// A departure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Departed {
+    /// How many departed before it.
+    pub(crate) number: u64,
+    /// Whether others wait for its outcome.
+    pub(crate) is_probe: bool,
+}
+
+/// How many tickets went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) departed: u64,
+    pub(crate) cancelled: u64,
+}
