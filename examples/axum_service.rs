@@ -105,12 +105,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
     // Twelve visitors at once. Upstream permits two, then one every 100 ms; nobody waits longer than half a second.
+    // hyper's client has a `get` of its own, so ours is named in full.
     let visitor = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut visits = tokio::task::JoinSet::new();
     for number in 0..12 {
-        let visit = visitor
-            .get(format!("{here}/stars/owner/name-{number}"))
-            .send();
+        let visit = FetchExt::get(&visitor, format!("{here}/stars/owner/name-{number}")).send();
         visits.spawn(visit);
     }
     let (mut served, mut turned_away) = (0, 0);
@@ -122,7 +121,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     println!("{served} visitors were served, {turned_away} were told when to come back");
-    let github: Value = visitor.get(format!("{here}/status")).json().await?;
+    let github: Value = FetchExt::get(&visitor, format!("{here}/status"))
+        .json()
+        .await?;
     println!(
         "{}",
         serde_json::to_string_pretty(&github["rateLimits"]["github"])?

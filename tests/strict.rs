@@ -108,10 +108,10 @@ async fn with_a_tenth_of_faults_everything_is_served_or_accounted_for() {
         .await
         .unwrap();
     let (egress, client) = stack(&origin, 2000, Duration::from_secs(1), 50);
-    let results = batch_fetch(&client, repositories(&origin, 300), AT_ONCE)
+    let results = batch_fetch(&client, repositories(&origin, 150), AT_ONCE)
         .into_vec()
         .await;
-    assert_eq!(results.len(), 300);
+    assert_eq!(results.len(), 150);
     let served = results
         .iter()
         .flatten()
@@ -127,15 +127,15 @@ async fn with_a_tenth_of_faults_everything_is_served_or_accounted_for() {
         .flatten()
         .filter(|r| r.status() != 200)
         .count();
-    assert_eq!(served + failed.len() + refused, 300);
+    assert_eq!(served + failed.len() + refused, 150);
     assert!(
-        served >= 280,
+        served >= 140,
         "{served} served; {refused} refused; {failed:?}"
     );
     let status = egress.status();
     assert_eq!((status.connections.active, status.bodies.live), (0, 0));
     let score = origin.shutdown().await;
-    assert!(score.faults_injected() > 10, "{score}");
+    assert!(score.faults_injected() > 5, "{score}");
     let github = score.api(Origin::Github);
     assert_eq!((github.over_limit, github.early_retries), (0, 0), "{score}");
     assert_eq!(score.repeated_writes, 0);
