@@ -102,7 +102,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(app);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let here = format!("http://{}", listener.local_addr()?);
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, router).await });
 
     // Twelve visitors at once. Upstream permits two, then one every 100 ms; nobody waits longer than half a second.
     // hyper's client has a `get` of its own, so ours is named in full.
@@ -129,7 +130,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         serde_json::to_string_pretty(&github["rateLimits"]["github"])?
     );
 
-    server.abort();
+    server.abort_all();
     let complaints = origin.shutdown().await.complaints();
     println!("the upstream complains of: {complaints:?}");
     assert!(complaints.is_empty() && served >= 6 && served + turned_away == 12);

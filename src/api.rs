@@ -240,6 +240,13 @@ impl Place {
 }
 
 #[cfg(test)]
+#[cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not see that these are tests"
+    )
+)]
 mod tests {
     use super::*;
     use std::time::Duration;

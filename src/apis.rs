@@ -181,6 +181,13 @@ fn lineage(apis: &[Api], index: usize) -> impl Iterator<Item = usize> {
 }
 
 #[cfg(test)]
+#[cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not see that these are tests"
+    )
+)]
 mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,8 @@
 //! Dropping a request at any point undoes all of it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod support;
 
@@ -65,7 +69,7 @@ fn a_request_that_is_dropped_after_any_number_of_polls_leaves_nothing() {
         let server = Server::new(&timer);
         server
             .answer(Answer::status(503))
-            .answer(Answer::status(429).header("retry-after", 1));
+            .answer(Answer::status(429).header("retry-after", "1"));
         let client = egress.layer(server.clone());
         let done = poll_and_drop(&timer, &client, polls);
         assert_idle(

@@ -1,4 +1,8 @@
 //! The fetch helpers, over the whole stack and in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod support;
 

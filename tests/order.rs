@@ -1,4 +1,8 @@
 //! The order of the stack: what it gives, and what each wrong order breaks.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod support;
 
@@ -36,7 +40,7 @@ fn fullest(server: &Server, window: Duration) -> usize {
 
 fn throttled(server: &Server, times: usize) {
     for _ in 0..times {
-        server.answer(Answer::status(503).header("retry-after-ms", 1));
+        server.answer(Answer::status(503).header("retry-after-ms", "1"));
     }
 }
 
@@ -68,7 +72,7 @@ fn wrong_retries_inside_the_bucket_break_the_limit() {
 }
 
 /// A request that waits for its token for a second, and one without a limit that comes just after it.
-fn time_of_the_second(timer: &ManualTimer, client: impl FetchExt) -> Duration {
+fn time_of_the_second(timer: &ManualTimer, client: &impl FetchExt) -> Duration {
     let start = timer.now();
     let get = |path: &str| client.get(format!("http://h/{path}")).text();
     timer.run(get("spends-the-token")).unwrap();
@@ -100,7 +104,7 @@ fn who_waits_for_a_token_holds_no_connection() {
         .token_bucket(route(bucket(1, SECOND)), timer.clone())
         .in_flight_limit(ONE, timer.clone())
         .service(Server::new(&timer));
-    let elapsed = time_of_the_second(&timer, client);
+    let elapsed = time_of_the_second(&timer, &client);
     assert!(elapsed < SECOND / 2, "{elapsed:?}");
 }
 
@@ -111,12 +115,12 @@ fn wrong_a_connection_limit_outside_the_bucket_lets_one_api_block_another() {
         .in_flight_limit(ONE, timer.clone())
         .token_bucket(route(bucket(1, SECOND)), timer.clone())
         .service(Server::new(&timer));
-    let elapsed = time_of_the_second(&timer, client);
+    let elapsed = time_of_the_second(&timer, &client);
     assert!(elapsed >= SECOND, "{elapsed:?}");
 }
 
 /// Two at once through one connection that takes 10 s each, with an attempt timeout of 15 s.
-fn two_at_once(timer: &ManualTimer, server: &Server, client: impl FetchExt) -> usize {
+fn two_at_once(timer: &ManualTimer, server: &Server, client: &impl FetchExt) -> usize {
     for _ in 0..2 {
         server.answer(Answer {
             after: 10 * SECOND,
@@ -138,7 +142,7 @@ fn an_attempt_timeout_inside_the_queue_does_not_count_the_queue() {
         .in_flight_limit(ONE, timer.clone())
         .attempt_timeout(15 * SECOND, timer.clone())
         .service(server.clone());
-    assert_eq!(two_at_once(&timer, &server, client), 2);
+    assert_eq!(two_at_once(&timer, &server, &client), 2);
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn wrong_an_attempt_timeout_outside_the_queue_calls_a_healthy_server_slow() {
         .token_bucket(bucket(1000, SECOND), timer.clone())
         .in_flight_limit(ONE, timer.clone())
         .service(server.clone());
-    assert_eq!(two_at_once(&timer, &server, client), 1);
+    assert_eq!(two_at_once(&timer, &server, &client), 1);
 }
 
 /// D2: outside the retries it is crossed once; inside, the request's context keeps the first attempt's deadline.

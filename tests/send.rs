@@ -1,4 +1,8 @@
 //! `Send` follows the client: the stack adds no bound and takes none away.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod support;
 

@@ -1,4 +1,8 @@
 //! The whole stack against the strict origin, over real sockets: no rule of the server is ever broken.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use bytes::Bytes;

@@ -104,7 +104,7 @@ impl<S, T: Timer, B> Approach<S, T, B> {
                         Some((buckets, cost)) => {
                             let deadline = this.waits.context().and_then(RequestContext::deadline);
                             let deadline = deadline.unwrap_or(Instant::FAR_FUTURE);
-                            let reserved = buckets.reserve_until(cost, now, deadline);
+                            let reserved = buckets.into_reservation(cost, now, deadline);
                             let reservation =
                                 reserved.map_err(|error| refused(error, this.waits))?;
                             let is_due = reservation.is_due();

@@ -86,7 +86,8 @@ impl Bucket {
     ///
     /// [`RateLimited`] if the wait would be too long, the queue is full, or the cost above the burst.
     pub fn reserve(&self, cost: Cost, now: Instant) -> Result<Reservation, RateLimited> {
-        BucketSet::from(self.clone()).reserve(cost, now)
+        let this = BucketSet::from(self.clone());
+        this.into_reservation(cost, now, Instant::FAR_FUTURE)
     }
 
     /// Departs at once, or not at all.
@@ -95,7 +96,7 @@ impl Bucket {
     ///
     /// [`RateLimited`] if it would have to wait. Then nothing is spent.
     pub fn try_depart(&self, cost: Cost, now: Instant) -> Result<Departure, RateLimited> {
-        BucketSet::from(self.clone()).try_depart(cost, now)
+        BucketSet::from(self.clone()).into_departure(cost, now)
     }
 
     /// Returns what can be said of the bucket at this moment.

@@ -1,13 +1,12 @@
 //! A place in the queue of one bucket, and how to wait for it.
 
 use crate::{
-    Bucket, RateLimited, Reason,
+    Bucket, Reason,
     bucket::State,
-    ledger::{Ticket, Verdict},
+    ledger::{Ticket, Verdict, nanos},
 };
-use egress_time::Instant;
 use smallvec::SmallVec;
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{task::Waker, time::Duration};
 
 /// In the order of the set's buckets.
 pub(crate) type Claims = SmallVec<[Claim; 2]>;
@@ -42,6 +41,17 @@ const RECHECK: (u64, u64) = (20_000_000, 1_000_000_000);
 const SHORT: u64 = 10_000_000;
 
 impl Claim {
+    /// Takes care of a ticket that was just acquired.
+    pub(crate) fn new(bucket: &Bucket, state: &State, ticket: Ticket) -> Self {
+        let ledger = &state.ledger;
+        let max_wait = nanos(bucket.config().max_wait);
+        Self {
+            ticket,
+            latest: ledger.now().saturating_add(max_wait),
+            delays: ledger.delays(),
+        }
+    }
+
     /// Asks whether it may depart; if so, returns nothing.
     pub(crate) fn ask(
         &mut self,
@@ -102,24 +112,5 @@ impl Claim {
     pub(crate) fn cancel(&self, state: &mut State) {
         state.wakers.forget(self.ticket.id());
         state.ledger.cancel(&self.ticket);
-    }
-}
-
-/// Says why a bucket refuses who could depart `at` this time.
-pub(crate) fn refusal(
-    bucket: &Bucket,
-    state: &State,
-    reason: Reason,
-    at: u64,
-    now: Instant,
-) -> RateLimited {
-    let retry_at = Instant::from_nanos(at);
-    RateLimited {
-        bucket: Arc::clone(&bucket.config().name),
-        reason,
-        retry_at,
-        retry_after: retry_at - now,
-        queued: state.ledger.queued(),
-        waited: Duration::ZERO,
     }
 }

@@ -83,6 +83,23 @@ impl Ledger {
         }
     }
 
+    /// Joins and has a slot at once, if nothing is in the way: what most calls come to, and no more work than that.
+    /// Then it may depart, too.
+    pub(crate) fn acquire_at_once(&mut self, now: u64) -> Option<Ticket> {
+        let now = self.now.max(now);
+        let is_free = self.queue.is_empty() && self.gate.is_open() && self.line.is_over(now);
+        if !is_free || self.follows(1) > now || !self.plan.spend_at_once(now) {
+            return None;
+        }
+        self.now = now;
+        self.counts.accepted += 1;
+        Some(Ticket {
+            id: self.counts.accepted,
+            cost: 1,
+            promised: None,
+        })
+    }
+
     /// Returns when a newcomer could depart at the earliest.
     pub(crate) fn quote(&mut self, now: u64, cost: u32) -> u64 {
         self.advance(now);
@@ -95,13 +112,15 @@ impl Ledger {
         slot.max(self.follows(cost))
     }
 
-    /// Joins the end of the queue.
-    pub(crate) fn acquire(&mut self, now: u64, cost: u32) -> Ticket {
-        let now = self.advance(now);
+    /// Joins the end of the queue, at the time that was told last.
+    pub(crate) fn acquire(&mut self, cost: u32) -> Ticket {
+        let now = self.now;
         self.counts.accepted += 1;
         let id = self.counts.accepted;
-        if cost == 1 && self.queue.is_empty() && self.plan.first() <= now && !self.is_probing() {
-            self.plan.spend();
+        let is_first = cost == 1 && self.queue.is_empty() && !self.is_probing();
+        let first = self.plan.first();
+        if is_first && first <= now {
+            self.plan.spend(first);
         } else {
             self.queue.push(id, cost);
             self.advance(now);
@@ -247,8 +266,12 @@ impl Ledger {
         } else if self.queue.is_empty() {
             self.plan.idle(now);
         } else {
-            while !self.queue.is_empty() && self.plan.first() <= now {
-                self.plan.spend();
+            while !self.queue.is_empty() {
+                let first = self.plan.first();
+                if first > now {
+                    break;
+                }
+                self.plan.spend(first);
                 self.queue.spend();
             }
         }

@@ -116,6 +116,7 @@ mod layer;
 mod service;
 mod waits;
 
+mod admission;
 mod claim;
 mod departure;
 mod reservation;

@@ -2,11 +2,12 @@
 
 use crate::{
     BucketSet, Departure, RateLimited, Ready,
-    claim::{Claims, Pause, refusal},
-    set::States,
+    bucket::State,
+    claim::{Claims, Pause},
 };
 use egress_time::{Instant, Timer};
-use std::{fmt, task::Waker};
+use smallvec::SmallVec;
+use std::{fmt, mem, task::Waker};
 
 /// A place in the queue of one or several buckets.
 ///
@@ -81,95 +82,84 @@ impl Reservation {
         now: Instant,
         waker: &Waker,
     ) -> Result<Option<Pause>, RateLimited> {
-        let buckets = self.buckets.clone();
-        let mut states = buckets.lock();
-        let asked = self.ask(&mut states, now);
-        if let Ok(longest) = asked {
-            for (place, (claim, state)) in self.claims.iter().zip(&mut states).enumerate() {
+        let deadline = self.deadline;
+        self.update(now, |claims, states, longest| {
+            for (place, (claim, state)) in claims.iter().zip(states).enumerate() {
                 match longest {
-                    Some((at, pause)) if at == place => {
-                        claim.sleep(state, pause, self.deadline, waker);
-                    }
+                    Some((at, pause)) if at == place => claim.sleep(state, pause, deadline, waker),
                     _ => state.wakers.forget(claim.ticket.id()),
                 }
             }
-        }
-        buckets.unlock(states);
-        Ok(asked?.map(|(_, pause)| pause))
+            longest.map(|(_, pause)| pause)
+        })
     }
 
     /// Departs from all, unless one of them has it wait.
     pub(crate) fn commit(&mut self, now: Instant) -> Result<Result<Departure, Pause>, RateLimited> {
-        let buckets = self.buckets.clone();
-        let mut states = buckets.lock();
-        let asked = self.ask(&mut states, now);
-        let departed = matches!(asked, Ok(None)).then(|| {
-            self.is_held = false;
-            let claims = self.claims.iter().zip(&mut states);
-            claims
-                .map(|(claim, state)| {
-                    state.wakers.forget(claim.ticket.id());
-                    state.ledger.depart(&claim.ticket)
-                })
-                .collect()
-        });
-        buckets.unlock(states);
-        Ok(match (asked?, departed) {
-            (Some((_, pause)), _) => Err(pause),
-            (None, departed) => Ok(Departure::new(buckets, departed.unwrap_or_default())),
-        })
+        let departed = self.update(now, |claims, states, longest| {
+            if let Some((_, pause)) = longest {
+                return Err(pause);
+            }
+            let mut departed = SmallVec::new();
+            for (claim, state) in claims.iter().zip(states) {
+                state.wakers.forget(claim.ticket.id());
+                departed.push(state.ledger.depart(&claim.ticket));
+            }
+            Ok(departed)
+        })?;
+        self.is_held = departed.is_err();
+        Ok(departed.map(|departed| Departure::new(self.buckets.clone(), departed)))
     }
 
     /// Gives back what is left to give back, as of this time.
     pub(crate) fn release(&mut self, now: Instant) {
-        if self.is_held {
-            let buckets = self.buckets.clone();
-            let mut states = buckets.lock();
-            for state in &mut states {
-                state.ledger.advance(now.as_nanos());
-            }
-            self.cancel(&mut states);
-            buckets.unlock(states);
+        if mem::replace(&mut self.is_held, false) {
+            let claims = &self.claims;
+            self.buckets.update(|states| {
+                for (claim, state) in claims.iter().zip(states) {
+                    state.ledger.advance(now.as_nanos());
+                    claim.cancel(state);
+                }
+            });
         }
     }
 
-    /// Returns the longest of the waits and whose it is, or nothing if all agree.
-    fn ask(
+    /// Asks all buckets, and goes on with the longest of the waits and whose it is, or with nothing if all agree.
+    /// When one refuses, all get back what they gave.
+    fn update<O>(
         &mut self,
-        states: &mut States<'_>,
         now: Instant,
-    ) -> Result<Option<(usize, Pause)>, RateLimited> {
-        let mut longest: Option<(usize, Pause)> = None;
-        for place in 0..self.claims.len() {
-            let bucket = &self.buckets.buckets()[place];
-            let (claim, state) = (&mut self.claims[place], &mut states[place]);
-            let max_wait = bucket.config().max_wait;
-            match claim.ask(state, max_wait, self.deadline, now.as_nanos()) {
-                Ok(None) => {}
-                Ok(Some(pause)) => {
-                    if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
-                        longest = Some((place, pause));
+        go_on: impl FnOnce(&Claims, &mut [&mut State], Option<(usize, Pause)>) -> O,
+    ) -> Result<O, RateLimited> {
+        let (claims, deadline, accepted) = (&mut self.claims, self.deadline, self.accepted);
+        let buckets = self.buckets.buckets();
+        let result = self.buckets.update(|states| {
+            let mut longest: Option<(usize, Pause)> = None;
+            for place in 0..claims.len() {
+                let (claim, state) = (&mut claims[place], &mut *states[place]);
+                let max_wait = buckets[place].config().max_wait;
+                match claim.ask(state, max_wait, deadline, now.as_nanos()) {
+                    Ok(None) => {}
+                    Ok(Some(pause)) => {
+                        if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
+                            longest = Some((place, pause));
+                        }
+                    }
+                    Err((reason, at)) => {
+                        let error = buckets[place].refusal(state, reason, at, now);
+                        for (claim, state) in claims.iter().zip(states) {
+                            claim.cancel(state);
+                            state.revoked += 1;
+                        }
+                        let waited = now - accepted;
+                        return Err(RateLimited { waited, ..error });
                     }
                 }
-                Err((reason, at)) => {
-                    let error = refusal(bucket, state, reason, at, now);
-                    self.cancel(states);
-                    states.iter_mut().for_each(|state| state.revoked += 1);
-                    return Err(RateLimited {
-                        waited: now - self.accepted,
-                        ..error
-                    });
-                }
             }
-        }
-        Ok(longest)
-    }
-
-    fn cancel(&mut self, states: &mut States<'_>) {
-        self.is_held = false;
-        for (claim, state) in self.claims.iter().zip(states) {
-            claim.cancel(state);
-        }
+            Ok(go_on(claims, states, longest))
+        });
+        self.is_held = result.is_ok();
+        result
     }
 }
 

@@ -1,20 +1,16 @@
 //! The buckets that one request pays.
 
 use crate::{
-    Bucket, Cost, Departure, RateLimited, Reason, Reservation,
+    Bucket, Cost, Departure, RateLimited, Reservation,
     bucket::State,
-    claim::{Claim, Claims, refusal},
-    ledger::nanos,
+    claim::{Claim, Claims},
+    ledger::Ticket,
     wakers::Wakes,
 };
 use egress_hints::Dialect;
 use egress_time::Instant;
 use smallvec::SmallVec;
-use std::{
-    slice,
-    sync::{Arc, MutexGuard},
-    time::Duration,
-};
+use std::{slice, sync::Arc, time::Duration};
 
 /// The buckets that a request belongs to. Cheap to clone; made once and kept, for each kind of request.
 ///
@@ -29,9 +25,6 @@ enum Buckets {
     /// Each once, in the order of their addresses: whoever needs several locks takes them in this order.
     Many(Arc<[Bucket]>),
 }
-
-/// The locked states of a set, in its order.
-pub(crate) type States<'a> = SmallVec<[MutexGuard<'a, State>; 2]>;
 
 impl BucketSet {
     /// Makes a set; a bucket that is there twice counts once. A request of an empty set waits for nothing.
@@ -62,11 +55,7 @@ impl BucketSet {
         now: Instant,
         deadline: Instant,
     ) -> Result<Reservation, RateLimited> {
-        let mut states = self.lock();
-        let (claims, is_due) = self.admit(&mut states, cost, now, deadline, None)?;
-        self.unlock(states);
-        let buckets = self.clone();
-        Ok(Reservation::new(buckets, claims, now, deadline, is_due))
+        self.clone().into_reservation(cost, now, deadline)
     }
 
     /// Departs at once from all, or from none.
@@ -75,16 +64,7 @@ impl BucketSet {
     ///
     /// [`RateLimited`] by the first that would make it wait; nothing is spent in any of them.
     pub fn try_depart(&self, cost: Cost, now: Instant) -> Result<Departure, RateLimited> {
-        let at_once = Some(Duration::ZERO);
-        let mut states = self.lock();
-        let (claims, _) = self.admit(&mut states, cost, now, Instant::FAR_FUTURE, at_once)?;
-        let departed = states
-            .iter_mut()
-            .zip(&claims)
-            .map(|(state, claim)| state.ledger.depart(&claim.ticket))
-            .collect();
-        self.unlock(states);
-        Ok(Departure::new(self.clone(), departed))
+        self.clone().into_departure(cost, now)
     }
 
     /// Returns the buckets, in no particular order.
@@ -102,71 +82,99 @@ impl BucketSet {
         known.next().unwrap_or_default()
     }
 
-    pub(crate) fn lock(&self) -> States<'_> {
-        self.buckets().iter().map(Bucket::lock).collect()
-    }
-
-    /// Unlocks, and wakes whom it concerns.
-    pub(crate) fn unlock(&self, mut states: States<'_>) {
-        let mut wakes = Wakes::default();
-        for state in &mut states {
-            state.collect(&mut wakes);
+    pub(crate) fn into_reservation(
+        self,
+        cost: Cost,
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<Reservation, RateLimited> {
+        if let Some(claim) = self.at_once(cost, now, |bucket, state, ticket| {
+            Claim::new(bucket, state, ticket)
+        }) {
+            let claims = Claims::from_iter([claim]);
+            return Ok(Reservation::new(self, claims, now, deadline, true));
         }
-        drop(states);
-        wakes.wake();
+        let (claims, is_due) = self.update(|states| {
+            let is_due = self.admit(states, cost, now, deadline, None)?;
+            let mut claims = Claims::new();
+            for (bucket, state) in self.buckets().iter().zip(states) {
+                let ticket = state.ledger.acquire(cost.units());
+                claims.push(Claim::new(bucket, state, ticket));
+            }
+            Ok((claims, is_due))
+        })?;
+        Ok(Reservation::new(self, claims, now, deadline, is_due))
     }
 
-    /// Takes tickets from all, or from none. Tells also whether they are all due now; if so, nothing speaks against a
-    /// departure under the same lock.
+    pub(crate) fn into_departure(self, cost: Cost, now: Instant) -> Result<Departure, RateLimited> {
+        let depart = |_: &Bucket, state: &mut State, ticket| state.ledger.depart(&ticket);
+        if let Some(departed) = self.at_once(cost, now, depart) {
+            return Ok(Departure::new(self, SmallVec::from_iter([departed])));
+        }
+        let at_once = Some(Duration::ZERO);
+        let departed = self.update(|states| {
+            self.admit(states, cost, now, Instant::FAR_FUTURE, at_once)?;
+            let mut departed = SmallVec::new();
+            for state in states {
+                let ticket = state.ledger.acquire(cost.units());
+                departed.push(state.ledger.depart(&ticket));
+            }
+            Ok(departed)
+        })?;
+        Ok(Departure::new(self, departed))
+    }
+
+    /// Goes on with a ticket of the only bucket, if nothing is in the way there. Then nobody sleeps who could be woken.
+    fn at_once<O>(
+        &self,
+        cost: Cost,
+        now: Instant,
+        go_on: impl FnOnce(&Bucket, &mut State, Ticket) -> O,
+    ) -> Option<O> {
+        match self.buckets() {
+            [bucket] if cost == Cost::ONE => {
+                let mut state = bucket.lock();
+                let ticket = state.ledger.acquire_at_once(now.as_nanos())?;
+                Some(go_on(bucket, &mut state, ticket))
+            }
+            _ => None,
+        }
+    }
+
+    /// Changes the states of all under all their locks, and then wakes whom that concerns.
+    pub(crate) fn update<O>(&self, change: impl FnOnce(&mut [&mut State]) -> O) -> O {
+        match self.buckets() {
+            [bucket] => bucket.update(|state| change(&mut [state])),
+            many => {
+                let mut wakes = Wakes::default();
+                let mut locks: SmallVec<[_; 4]> = many.iter().map(Bucket::lock).collect();
+                let mut states: SmallVec<[_; 4]> =
+                    locks.iter_mut().map(|lock| &mut **lock).collect();
+                let output = change(&mut states);
+                for state in states {
+                    state.collect(&mut wakes);
+                }
+                drop(locks);
+                wakes.wake();
+                output
+            }
+        }
+    }
+
+    /// Tells whether all would let it depart now; if so, nothing speaks against a departure under the same lock.
     fn admit(
         &self,
-        states: &mut States<'_>,
+        states: &mut [&mut State],
         cost: Cost,
         now: Instant,
         deadline: Instant,
         max_wait: Option<Duration>,
-    ) -> Result<(Claims, bool), RateLimited> {
-        let (units, nanos_now) = (cost.units(), now.as_nanos());
+    ) -> Result<bool, RateLimited> {
         let mut are_due = true;
-        for (bucket, state) in self.buckets().iter().zip(states.iter_mut()) {
-            let burst = state.ledger.burst();
-            let max_wait = max_wait.unwrap_or(bucket.config().max_wait);
-            let (at, refused) = if units > burst {
-                let reason = Reason::CostAboveBurst { cost: units, burst };
-                (u64::MAX, Some(reason))
-            } else {
-                let at = state.ledger.quote(nanos_now, units);
-                let present = state.ledger.now();
-                let refused = if at <= present {
-                    None
-                } else if max_wait.is_zero() {
-                    Some(Reason::NotNow)
-                } else if at > present.saturating_add(nanos(max_wait)) {
-                    Some(Reason::WaitTooLong { max_wait })
-                } else if at > deadline.as_nanos() {
-                    Some(Reason::DeadlineTooSoon)
-                } else {
-                    let full = bucket.config().max_queued;
-                    full.filter(|&max_queued| state.ledger.queued() >= max_queued)
-                        .map(|max_queued| Reason::QueueFull { max_queued })
-                };
-                (at, refused)
-            };
-            if let Some(reason) = refused {
-                state.refused += 1;
-                return Err(refusal(bucket, state, reason, at, now));
-            }
-            are_due &= at <= state.ledger.now();
+        for (bucket, state) in self.buckets().iter().zip(states) {
+            are_due &= bucket.admit(state, cost, now, deadline, max_wait)?;
         }
-        let claims = self.buckets().iter().zip(states).map(|(bucket, state)| {
-            let max_wait = nanos(bucket.config().max_wait);
-            Claim {
-                ticket: state.ledger.acquire(nanos_now, units),
-                latest: nanos_now.saturating_add(max_wait),
-                delays: state.ledger.delays(),
-            }
-        });
-        Ok((claims.collect(), are_due))
+        Ok(are_due)
     }
 }
 

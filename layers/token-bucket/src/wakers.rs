@@ -1,12 +1,11 @@
 //! Who is woken when a slot becomes earlier.
 
 use crate::ledger::Ledger;
-use smallvec::SmallVec;
 use std::{collections::BTreeMap, task::Waker};
 
 /// Those to wake once the lock is free.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(SmallVec<[Waker; 4]>);
+pub(crate) struct Wakes(Vec<Waker>);
 
 impl Wakes {
     pub(crate) fn wake(self) {

@@ -1,4 +1,8 @@
 //! The program as a person runs it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 use serde_json::Value;
 use std::{

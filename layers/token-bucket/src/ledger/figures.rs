@@ -70,7 +70,7 @@ impl Ledger {
     pub(crate) fn available(&self) -> u32 {
         let now = self.now;
         let closed = self.is_probing() || self.gate.paused_until() > now;
-        if closed || !self.queue.is_empty() || self.line.is_ahead(now) {
+        if closed || !self.queue.is_empty() || !self.line.is_over(now) {
             return 0;
         }
         self.departures.room(now, self.plan.tokens(now))

@@ -33,6 +33,11 @@ impl Gate {
         }
     }
 
+    /// Whether nothing is known against anybody.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
     pub(super) const fn paused_until(&self) -> u64 {
         self.paused_until
     }

@@ -34,8 +34,8 @@ impl Line {
         self.units = self.units.saturating_add(units);
     }
 
-    /// Tells whether anybody has a time that has not passed.
-    pub(super) fn is_ahead(&self, now: u64) -> bool {
-        self.promises.back().is_some_and(|&(at, _)| at >= now)
+    /// Tells whether nobody has a time that has not passed.
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        self.promises.back().is_none_or(|&(at, _)| at < now)
     }
 }

@@ -111,12 +111,27 @@ impl Plan {
         self.ahead.push_back(at);
     }
 
-    /// The first unit's time has come.
-    pub(super) fn spend(&mut self) {
-        let at = self.first();
+    /// The time of the first unit, which is this, has come.
+    pub(super) fn spend(&mut self, at: u64) {
         self.ahead.pop_front();
         self.arrival = self.pace.step(self.arrival, at);
         self.spent.push(at, 1);
+    }
+
+    /// Spends the first unit if its time has come and nobody waits, which is nearly always.
+    pub(super) fn spend_at_once(&mut self, now: u64) -> bool {
+        if !self.ahead.is_empty() {
+            return false;
+        }
+        let first = self.first();
+        if first > now {
+            return false;
+        }
+        let at = first.max(now);
+        self.floor = at;
+        self.arrival = self.pace.step(self.arrival, at);
+        self.spent.push(at, 1);
+        true
     }
 
     /// Nobody waits: a time that has passed unused is nobody's.

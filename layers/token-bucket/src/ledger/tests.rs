@@ -34,7 +34,16 @@ impl Ledger {
     /// Joins, and must have a slot at this time.
     fn joins(&mut self, now: u64, at: u64) -> Ticket {
         assert_eq!(self.quote(now, 1), at, "the newcomer's slot");
-        self.acquire(now, 1)
+        self.acquires(now, 1)
+    }
+
+    /// Joins, the short way if that is open.
+    fn acquires(&mut self, now: u64, cost: u32) -> Ticket {
+        let at_once = (cost == 1).then(|| self.acquire_at_once(now)).flatten();
+        at_once.unwrap_or_else(|| {
+            self.advance(now);
+            self.acquire(cost)
+        })
     }
 
     fn departs(&mut self, ticket: &mut Ticket, now: u64) -> Departed {

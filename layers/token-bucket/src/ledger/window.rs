@@ -56,7 +56,12 @@ impl Window {
             return;
         }
         self.newest = Some(at);
-        self.count = self.count.saturating_add(u64::from(units));
+        self.count += u64::from(units);
+        if self.is_exact() {
+            self.close(at);
+            (1..units).for_each(|_| self.close(at));
+            return;
+        }
         self.open += u64::from(units);
         while self.open >= self.grain {
             self.open -= self.grain;
@@ -67,8 +72,8 @@ impl Window {
     fn close(&mut self, at: u64) {
         if self.groups.len() < self.capacity {
             self.groups.push(at);
-        } else {
-            self.forgotten = Some(mem::replace(&mut self.groups[self.next], at));
+        } else if let Some(oldest) = self.groups.get_mut(self.next) {
+            self.forgotten = Some(mem::replace(oldest, at));
         }
         self.next += 1;
         if self.next == self.capacity {
@@ -88,6 +93,12 @@ impl Window {
 
     /// Returns from when on `units` more fit into the window, all at the same time.
     pub(super) fn opens(&self, units: u32) -> u64 {
+        if units == 1 && self.is_exact() {
+            // What the rest comes to, for nearly every call.
+            let is_full = self.groups.len() == self.capacity;
+            let oldest = self.groups.get(self.next).filter(|_| is_full);
+            return self.leaves(oldest.copied());
+        }
         let units = u64::from(units).min(self.limit);
         self.leaves(self.behind(self.limit - units + 1))
     }

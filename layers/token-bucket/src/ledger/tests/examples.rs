@@ -20,7 +20,7 @@ fn one_a_second() -> Ledger {
 }
 
 fn join_all(ledger: &mut Ledger, count: usize, now: u64) -> Vec<Ticket> {
-    (0..count).map(|_| ledger.acquire(now, 1)).collect()
+    (0..count).map(|_| ledger.acquires(now, 1)).collect()
 }
 
 /// T1
@@ -30,7 +30,7 @@ fn a_burst_departs_spaced_and_the_rest_at_the_rate_until_the_window_is_full() {
     let slots: Vec<_> = (0..40)
         .map(|_| {
             let at = ledger.quote(START, 1);
-            ledger.acquire(START, 1);
+            ledger.acquires(START, 1);
             at - START
         })
         .collect();
@@ -57,7 +57,7 @@ fn the_window_is_strict_after_an_idle_time_too() {
         now += idle * SECOND;
         for _ in 0..3 {
             if ledger.quote(now, 1) <= now {
-                let mut ticket = ledger.acquire(now, 1);
+                let mut ticket = ledger.acquires(now, 1);
                 ledger.departs(&mut ticket, now);
                 departures.push(now);
             }
@@ -160,7 +160,7 @@ fn a_cancel_leaves_the_ledger_as_if_nobody_had_come() {
     ledger.departs(&mut first, START);
     let before = ledger.quote(START, 1);
     for cost in [1, 3, 10] {
-        let ticket = ledger.acquire(START, cost);
+        let ticket = ledger.acquires(START, cost);
         assert_eq!(ledger.queued(), 1);
         ledger.cancels(&ticket, START);
         assert_eq!((ledger.queued(), ledger.quote(START, 1)), (0, before));
@@ -183,9 +183,9 @@ fn a_slot_whose_time_has_passed_is_spent() {
 #[test]
 fn what_is_left_of_a_costly_ticket_goes_back() {
     let mut ledger = ledger(quota(60, 60 * SECOND, 3, 0));
-    let first = ledger.acquire(START, 3);
-    let costly = ledger.acquire(START, 3);
-    let mut last = ledger.acquire(START, 1);
+    let first = ledger.acquires(START, 3);
+    let costly = ledger.acquires(START, 3);
+    let mut last = ledger.acquires(START, 1);
     ledger.refuses(&mut last, START, START + 4 * SECOND);
     ledger.cancels(&costly, START + SECOND);
     ledger.refuses(&mut last, START + SECOND, START + 2 * SECOND);
@@ -291,11 +291,11 @@ fn a_silent_probe_is_taken_as_lost_and_counts_if_it_succeeds_after_all() {
 #[test]
 fn only_what_departed_after_the_pause_began_proves_that_it_is_over() {
     let mut ledger = ledger(quota(60, 60 * SECOND, 60, 0));
-    let mut early = ledger.acquire(START, 1);
+    let mut early = ledger.acquires(START, 1);
     let early = ledger.departs(&mut early, START);
     ledger.pause(START + SECOND, START);
     ledger.succeeded(early.number, START + SECOND);
-    let mut ticket = ledger.acquire(START + SECOND, 1);
+    let mut ticket = ledger.acquires(START + SECOND, 1);
     assert!(ledger.departs(&mut ticket, START + SECOND).is_probe);
 }
 
@@ -323,11 +323,11 @@ fn refusals_in_a_row_are_counted_once_for_each_time_until_a_success() {
         assert_eq!(ledger.strike(departed.number), 1, "one and the same time");
         ledger.pause(START + SECOND, START);
     }
-    let mut ticket = ledger.acquire(START, 1);
+    let mut ticket = ledger.acquires(START, 1);
     let probe = ledger.departs(&mut ticket, START + SECOND);
     assert_eq!(ledger.strike(probe.number), 2);
     ledger.pause(START + 3 * SECOND, START + SECOND);
-    let mut ticket = ledger.acquire(START + SECOND, 1);
+    let mut ticket = ledger.acquires(START + SECOND, 1);
     let probe = ledger.departs(&mut ticket, START + 3 * SECOND);
     ledger.succeeded(probe.number, START + 3 * SECOND);
     assert_eq!(ledger.strike(probe.number + 1), 1);
@@ -344,13 +344,13 @@ fn nothing_departs_once_the_server_has_nothing_left_and_nothing_faster_if_it_has
         window: 77 * SECOND,
         counts_requests: true,
     };
-    let mut ticket = ledger.acquire(START, 1);
+    let mut ticket = ledger.acquires(START, 1);
     let first = ledger.departs(&mut ticket, START);
     ledger.observe(first.number, report(4_999), START);
     assert_eq!(ledger.available(), 9, "never more than our own limit");
     ledger.observe(first.number, report(2), START);
     for _ in 0..2 {
-        let mut ticket = ledger.acquire(START, 1);
+        let mut ticket = ledger.acquires(START, 1);
         ledger.departs(&mut ticket, START);
     }
     assert_eq!(ledger.view().unwrap().remaining, Some(0));
@@ -397,9 +397,9 @@ fn times_at_the_end_of_the_world_saturate() {
 #[test]
 fn a_costly_call_departs_with_its_last_unit_and_counts_as_many() {
     let mut ledger = ledger(quota(10, 10 * SECOND, 5, 0));
-    let mut first = ledger.acquire(START, 5);
+    let mut first = ledger.acquires(START, 5);
     ledger.departs(&mut first, START);
-    let mut second = ledger.acquire(START, 3);
+    let mut second = ledger.acquires(START, 3);
     ledger.refuses(&mut second, START, START + 3 * SECOND);
     ledger.departs(&mut second, START + 3 * SECOND);
     assert_eq!(ledger.quote(START + 3 * SECOND, 2), START + 5 * SECOND);
@@ -440,7 +440,7 @@ fn a_change_of_quota_forgets_no_departure() {
 #[test]
 fn a_ticket_that_is_dearer_than_a_new_burst_is_told_so() {
     let mut ledger = ledger(quota(10, 10 * SECOND, 5, 0));
-    let mut ticket = ledger.acquire(START, 5);
+    let mut ticket = ledger.acquires(START, 5);
     ledger.change_quota(&quota(10, 10 * SECOND, 4, 0), START);
     assert_eq!(ledger.commit(&mut ticket, START), Err(Verdict::TooDear));
 }
@@ -466,7 +466,7 @@ fn a_coarse_plan_and_coarse_departures_agree() {
     let mut departures = Vec::new();
     for _ in 0..30_000 {
         let at = ledger.quote(START, 1);
-        departures.push((ledger.acquire(START, 1), at));
+        departures.push((ledger.acquires(START, 1), at));
     }
     let mut times = Vec::new();
     for (ticket, at) in &mut departures {

@@ -105,7 +105,7 @@ impl Pair {
                 let cost = cost.min(self.quota.burst());
                 let quote = self.ledger.quote(self.now, cost);
                 assert_eq!(quote, self.model.quote(self.now, cost), "quote");
-                let ticket = self.ledger.acquire(self.now, cost);
+                let ticket = self.ledger.acquires(self.now, cost);
                 self.model.acquire(self.now, ticket.id, cost);
                 self.tickets.insert(ticket.id, (ticket, quote));
             }

@@ -56,9 +56,9 @@ impl<'a> Simulation<'a> {
 
     fn join(&mut self, caller: usize, now: u64) {
         let at = self.ledger.quote(now, 1);
-        let mut ticket = self.ledger.acquire(now, 1);
+        let mut ticket = self.ledger.acquires(now, 1);
         while (self.forgets)(ticket.id) {
-            ticket = self.ledger.acquire(now, 1);
+            ticket = self.ledger.acquires(now, 1);
         }
         self.sleep(caller, now, at, Event::Ask(ticket));
     }
@@ -230,7 +230,9 @@ fn probes_that_all_die_do_not_stop_the_rest() {
 fn a_hundred_thousand_wait_and_half_of_them_leave() {
     let count = 100_000;
     let mut ledger = Ledger::new(&quota(1_000, SECOND, 10, 0), PATIENCE);
-    let mut tickets: Vec<_> = (0..count).map(|_| Some(ledger.acquire(START, 1))).collect();
+    let mut tickets: Vec<_> = (0..count)
+        .map(|_| Some(ledger.acquires(START, 1)))
+        .collect();
     let mut order: Vec<_> = (0..count).collect();
     fastrand::Rng::with_seed(3).shuffle(&mut order);
     for &place in order.iter().filter(|&&place| place % 2 == 1) {
