@@ -46,6 +46,7 @@ pub struct Api {
 struct Place {
     /// Lower case, with a port only if one was given.
     host: String,
+    port: Option<u16>,
     /// Without a slash at its end.
     path: String,
 }
@@ -115,6 +116,7 @@ impl Api {
         let (host, path) = host.as_ref().split_once('/').unwrap_or((host.as_ref(), ""));
         self.places.push(Place {
             host: host.to_ascii_lowercase(),
+            port: port_of(host),
             path: match path.trim_end_matches('/') {
                 "" => String::new(),
                 path => format!("/{path}"),
@@ -128,6 +130,7 @@ impl Api {
     pub fn at(mut self, authority: &Authority) -> Self {
         for place in &mut self.places {
             place.host = authority.as_str().to_ascii_lowercase();
+            place.port = authority.port_u16();
         }
         self
     }
@@ -219,23 +222,42 @@ impl Api {
     }
 }
 
+/// The number behind the last colon, unless that is a part of an IPv6 address.
+fn port_of(host: &str) -> Option<u16> {
+    let (_, port) = host.rsplit_once(':')?;
+    port.parse().ok()
+}
+
 impl Place {
     fn fits(&self, uri: &Uri) -> Option<(usize, bool)> {
         let authority = uri.authority()?;
-        let (host, port) = (authority.host(), authority.port_u16());
-        let with_port = || {
-            let (own, own_port) = self.host.rsplit_once(':')?;
-            let fits = own.eq_ignore_ascii_case(host) && own_port.parse().ok() == port;
-            fits.then_some(true)
-        };
-        let by_port = if host.eq_ignore_ascii_case(&self.host) {
-            false
+        // Nearly always the whole of it, and no port has to be looked for.
+        let by_port = if authority.as_str().eq_ignore_ascii_case(&self.host) {
+            self.port.is_some()
+        } else if self.port.is_some() && self.port != authority.port_u16() {
+            return None;
+        } else if authority.host().eq_ignore_ascii_case(self.name()) {
+            self.port.is_some()
         } else {
-            with_port()?
+            return None;
         };
+        if self.path.is_empty() {
+            return Some((0, by_port));
+        }
         let rest = uri.path().strip_prefix(self.path.as_str())?;
         // "/search" is no prefix of "/searches".
         (rest.is_empty() || rest.starts_with('/')).then_some((self.path.len(), by_port))
+    }
+
+    /// The host without its port.
+    fn name(&self) -> &str {
+        match self.port {
+            Some(_) => self
+                .host
+                .rsplit_once(':')
+                .map_or(&self.host, |(name, _)| name),
+            None => &self.host,
+        }
     }
 }
 
@@ -278,6 +300,16 @@ mod tests {
         assert!(fits(&api, "http://127.0.0.1:8787/a"));
         assert!(!fits(&api, "http://127.0.0.1:8788/a"));
         assert!(!fits(&api, "http://127.0.0.1/a"));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_has_colons_of_its_own() {
+        let any = Api::new("test").with_host("[::1]");
+        assert!(fits(&any, "http://[::1]/a"));
+        assert!(fits(&any, "http://[::1]:8787/a"));
+        let one = Api::new("test").with_host("[::1]:8787");
+        assert!(fits(&one, "http://[::1]:8787/a"));
+        assert!(!fits(&one, "http://[::1]/a"));
     }
 
     #[test]

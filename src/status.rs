@@ -221,7 +221,7 @@ impl RateLimitStatus {
             departed: bucket.totals.departed,
             refused: bucket.totals.refused + bucket.totals.revoked,
             cancelled: bucket.totals.cancelled,
-            throttled: 0,
+            throttled: bucket.totals.throttled,
             server: bucket.server.map(|server| ServerView {
                 limit: server.limit,
                 remaining: server.remaining,

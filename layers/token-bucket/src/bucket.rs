@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) wakers: Wakers,
     pub(crate) refused: u64,
     pub(crate) revoked: u64,
+    pub(crate) throttled: u64,
     quota: Quota,
 }
 
@@ -62,6 +63,7 @@ impl Bucket {
             wakers: Wakers::new(config.wakeups),
             refused: 0,
             revoked: 0,
+            throttled: 0,
             quota,
         };
         Self(Arc::new(Shared {
@@ -128,6 +130,7 @@ impl Bucket {
                     revoked: state.revoked,
                     overdue: counts.accepted.saturating_sub(gone + waiting),
                     refused: state.refused,
+                    throttled: state.throttled,
                 },
             }
         })

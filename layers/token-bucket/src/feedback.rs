@@ -50,6 +50,7 @@ impl Departure {
             let max_pause = bucket.config().max_pause;
             bucket.update(|state| {
                 if is_for_all || claims(&bucket) {
+                    state.throttled += u64::from(refused);
                     state.take_note(departed, hints, now, max_pause);
                 }
                 if refused || status.is_server_error() {
@@ -82,6 +83,12 @@ impl State {
             None => return,
         };
         let until = now + pause.min(max_pause);
+        let is_foretold =
+            hints.limit.is_none() && (hints.wait).is_some_and(|wait| wait.source == Source::Reset);
+        let limit = hints.quota.and_then(|quota| quota.limit);
+        if is_foretold && (self.ledger).is_foreseen(limit, until.as_nanos(), now.as_nanos()) {
+            return;
+        }
         self.ledger.pause(until.as_nanos(), now.as_nanos());
     }
 }

@@ -46,6 +46,10 @@ use crate::Quota;
 /// plan says "now", and is not made anew more often than this.
 const FLOAT: u64 = 10_000_000;
 
+/// How much later than it is a server may say that its window ends: it counts whole seconds, one is added for those that
+/// cut them off, and the reply was on its way for some time.
+const ROUNDING: u64 = 2_500_000_000;
+
 /// The accounts of one bucket.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -181,9 +185,7 @@ impl Ledger {
         }
         if let Some(view) = &mut self.view {
             view.depart();
-            if let Some(until) = view.exhausted(now) {
-                self.pause(until, now);
-            }
+            self.heed_view(now);
         }
         Departed { number, is_probe }
     }
@@ -236,9 +238,38 @@ impl Ledger {
         let since = self.counts.departed.saturating_sub(number + 1);
         let view = View::merge(self.view, report, since, now);
         self.view = Some(view);
-        if let Some(until) = view.exhausted(now) {
+        self.heed_view(now);
+    }
+
+    /// Pauses when the server has nothing left, unless that was to be expected.
+    fn heed_view(&mut self, now: u64) {
+        if let Some(view) = self.view
+            && let Some(until) = view.exhausted(now)
+            && !self.is_foreseen(view.report().limit, until, now)
+        {
             self.pause(until, now);
         }
+    }
+
+    /// Whether a server that has nothing left of `limit` until then only says what our own window says more exactly.
+    ///
+    /// Whoever keeps a limit of 30 in a minute has used all of it after 30 calls, again and again. The window knows to the
+    /// nanosecond when the next may go; the server's word for it is in whole seconds, and a pause is followed by a probe.
+    /// But if the server permits more than we do, somebody else has used the rest; if its window is longer, ours is
+    /// not what limits. Then its word counts.
+    pub(crate) fn is_foreseen(&self, limit: Option<u64>, until: u64, now: u64) -> bool {
+        let pace = self.plan.pace();
+        let ours = u64::from(pace.limit);
+        if pace.period <= ROUNDING {
+            // Shorter than the server can tell: it sees some of the window before in this one.
+            let ends = now.saturating_add(pace.period).saturating_add(ROUNDING);
+            return limit.is_none_or(|limit| ours <= limit) && until <= ends;
+        }
+        let opens = self.departures.opens(1);
+        let is_full = opens > now;
+        is_full
+            && limit.is_none_or(|limit| limit == ours)
+            && until <= opens.saturating_add(ROUNDING)
     }
 
     /// Applies another quota to everybody, those who wait too. What has departed counts in it.

@@ -62,4 +62,6 @@ pub struct Totals {
     pub overdue: u64,
     /// Were refused at once. Not among those accepted.
     pub refused: u64,
+    /// Departed, and were told by the server that there are too many.
+    pub throttled: u64,
 }

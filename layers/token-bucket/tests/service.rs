@@ -558,7 +558,12 @@ fn a_named_limit_pauses_the_bucket_that_answers_to_it() {
         let set = BucketSet::new([core.clone(), search.clone()]);
         let service = TokenBucketLayer::new(set, timer.clone()).layer(inner);
         timer.run(service.oneshot(Request::new(()))).unwrap();
-        [core, search].map(|bucket| status(&bucket, &timer).paused_until.is_some())
+        [core, search].map(|bucket| {
+            let status = status(&bucket, &timer);
+            let paused = status.paused_until.is_some();
+            assert_eq!(status.totals.throttled, u64::from(paused));
+            paused
+        })
     };
     let exhausted = |resource| {
         answer(

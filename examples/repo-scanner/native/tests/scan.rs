@@ -70,7 +70,7 @@ fn complaint(arguments: &[&str]) -> (String, Option<i32>) {
 async fn twelve_hundred_repositories_break_no_rule_and_none_is_lost() {
     let folder = Folder::new("all");
     let origin = StrictOrigin::builder()
-        .github("600/1s,burst=10,slack=10ms".parse().unwrap())
+        .github("600/1s,burst=10,spacing=5ms".parse().unwrap())
         .catalogue(Catalogue::from_tsv(REPOSITORIES).unwrap())
         .start()
         .await
@@ -87,7 +87,7 @@ async fn twelve_hundred_repositories_break_no_rule_and_none_is_lost() {
             "--db",
             &db,
             "--quota",
-            "github=590/1s,burst=10",
+            "github=600/1s,burst=10,spacing=5ms",
             "--json",
         ])
     });

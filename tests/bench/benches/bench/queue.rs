@@ -74,7 +74,7 @@ fn sample(operations: u32, act: impl FnOnce()) -> Sample {
 /// What is done with a queue of some size.
 type Act = fn(u32) -> Sample;
 
-const ACTS: [(&str, Act); 7] = [
+const ACTS: [(&str, Act); 8] = [
     ("all join", |size| {
         let mut queue = Queue::of(0);
         sample(size, || queue.join(size))
@@ -83,10 +83,11 @@ const ACTS: [(&str, Act); 7] = [
         let mut queue = Queue::of(size);
         sample(FEW, || queue.join(FEW))
     }),
-    ("one leaves from the middle", |size| {
-        let mut queue = Queue::of(size);
-        let leaving = queue.take_from_the_middle(FEW);
-        sample(FEW, || drop(leaving))
+    ("one leaves from the middle, of ten", |size| {
+        leave_from_the_middle(size, FEW)
+    }),
+    ("one leaves from the middle, of a tenth", |size| {
+        leave_from_the_middle(size, FEW.max(size / 10))
     }),
     ("all leave, in random order", |size| {
         let mut queue = Queue::of(size);
@@ -118,6 +119,12 @@ const ACTS: [(&str, Act); 7] = [
     }),
 ];
 
+fn leave_from_the_middle(size: u32, count: u32) -> Sample {
+    let mut queue = Queue::of(size);
+    let leaving = queue.take_from_the_middle(count);
+    sample(count, || drop(leaving))
+}
+
 /// Measures and prints.
 pub(crate) fn measure(effort: Effort) {
     print!("{:<52}", "With so many waiting in a bucket (fastest)");
@@ -141,7 +148,7 @@ pub(crate) fn measure(effort: Effort) {
 fn price(effort: Effort, size: u32, act: Act) -> Price {
     // A queue is made anew for each sample, and the long ones take a while.
     let rounds = if size > 1_000 {
-        effort.rounds().div_ceil(25)
+        effort.rounds().div_ceil(8)
     } else {
         effort.rounds()
     };

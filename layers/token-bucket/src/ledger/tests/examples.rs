@@ -358,6 +358,69 @@ fn nothing_departs_once_the_server_has_nothing_left_and_nothing_faster_if_it_has
     assert_eq!(ledger.available(), 0);
 }
 
+/// Departs `count` times, and hears after the last that nothing is left of `limit` for `resets_in`.
+fn exhausted(quota: Quota, count: usize, limit: Option<u64>, resets_in: u64) -> (Ledger, u64) {
+    let mut ledger = ledger(quota);
+    let mut number = 0;
+    for _ in 0..count {
+        let mut ticket = ledger.acquires(START, 1);
+        number = ledger.departs(&mut ticket, START).number;
+    }
+    let report = Report {
+        limit,
+        remaining: Some(0),
+        resets_at: START + resets_in,
+        window: resets_in,
+        counts_requests: true,
+    };
+    ledger.observe(number, report, START);
+    let next = ledger.quote(START, 1) - START;
+    (ledger, next)
+}
+
+/// T8: a client that uses the whole of a limit hears "nothing left" in every window, and loses nothing by it.
+#[test]
+fn a_server_that_has_nothing_left_of_what_we_used_up_pauses_nobody() {
+    let thirty = quota(30, 60 * SECOND, 30, 0);
+    for limit in [Some(30), None] {
+        let (ledger, next) = exhausted(thirty, 30, limit, 62 * SECOND);
+        assert_eq!(next, 60 * SECOND, "the window opens when it opens");
+        assert_eq!(ledger.paused_until(), None);
+    }
+}
+
+/// T8: what others have used of the limit, or a window longer than ours, is news.
+#[test]
+fn a_server_that_has_nothing_left_for_another_reason_pauses_everybody() {
+    let thirty = quota(30, 60 * SECOND, 30, 0);
+    for (count, limit, resets_in, why) in [
+        (29, Some(30), 45, "somebody else used one"),
+        (30, Some(31), 45, "somebody else used one of more"),
+        (30, Some(30), 3600, "its window is an hour"),
+        (29, None, 45, "it does not say of what, and we used less"),
+    ] {
+        let (ledger, _) = exhausted(thirty, count, limit, resets_in * SECOND);
+        let until = START + resets_in * SECOND;
+        assert_eq!(ledger.paused_until(), Some(until), "{why}");
+    }
+}
+
+/// T8: seconds cannot tell one window of a second from the next.
+#[test]
+fn a_window_shorter_than_the_server_can_tell_is_ours_to_keep() {
+    let fast = quota(600, SECOND, 600, 0);
+    let (ledger, _) = exhausted(fast, 300, Some(600), 3 * SECOND);
+    assert_eq!(ledger.paused_until(), None);
+    let (ledger, _) = exhausted(fast, 300, Some(600), 60 * SECOND);
+    assert_eq!(ledger.paused_until(), Some(START + 60 * SECOND));
+    let (ledger, _) = exhausted(fast, 300, Some(599), 3 * SECOND);
+    assert_eq!(
+        ledger.paused_until(),
+        Some(START + 3 * SECOND),
+        "it permits less than we do"
+    );
+}
+
 /// T9
 #[test]
 fn a_clock_that_steps_back_or_stands_still_gives_nobody_anything() {
@@ -418,6 +481,32 @@ fn a_raised_quota_moves_those_who_wait_forward_and_a_lowered_one_back() {
     ledger.change_quota(&quota(6, 60 * SECOND, 1, 0), START);
     ledger.refuses(&mut tickets[1], START, START + 10 * SECOND);
     ledger.departs(&mut tickets[1], START + 10 * SECOND);
+}
+
+/// T11: the plan repeats itself every period, but not at once: its first round follows a past without a spacing.
+#[test]
+fn a_past_without_a_spacing_is_no_pattern_for_a_plan_with_one() {
+    let mut ledger = ledger(quota(4, 100 * MILLI, 4, 0));
+    for at in [10, 97, 98, 99] {
+        let mut ticket = ledger.acquires(START + at * MILLI, 1);
+        ledger.departs(&mut ticket, START + at * MILLI);
+    }
+    let now = START + 100 * MILLI;
+    ledger.change_quota(&quota(4, 100 * MILLI, 4, 10 * MILLI), now);
+    let slots: Vec<_> = (0..12)
+        .map(|_| {
+            let at = ledger.quote(now, 1);
+            ledger.acquires(now, 1);
+            (at - START) / MILLI
+        })
+        .collect();
+    assert_eq!(slots[..4], [110, 197, 207, 217]);
+    assert_eq!(
+        slots[4..8],
+        [227, 297, 307, 317],
+        "later than a period after the first"
+    );
+    assert_eq!(slots[8..], [327, 397, 407, 417], "now it repeats itself");
 }
 
 /// T11: what departed under another quota counts, also if a narrow quota was between.

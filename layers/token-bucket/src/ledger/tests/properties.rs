@@ -271,12 +271,15 @@ proptest! {
     /// T4: the plan of a long queue by rounds is that of the model unit by unit.
     #[test]
     fn a_long_queue_has_the_slots_of_the_model(
-        quota in quotas(),
+        before in quotas(),
         steps in vec(steps(false), 0..20),
+        quota in quotas(),
         waiting in 1..60_usize,
     ) {
-        let mut pair = Pair::new(quota);
+        let mut pair = Pair::new(before);
         steps.into_iter().for_each(|step| pair.step(step));
+        // A past that another quota has made: no rule of this one holds in it.
+        pair.step(Step::ChangeQuota(quota));
         for _ in 0..waiting {
             pair.step(Step::Acquire(1));
         }
