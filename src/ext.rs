@@ -15,6 +15,7 @@ use tower::{ServiceBuilder, layer::util::Stack};
 /// keep it (ARCHITECTURE.md says what each wrong order breaks):
 ///
 /// ```
+/// use bytes::Bytes;
 /// use egress_time::ManualTimer;
 /// use http::{Request, Response};
 /// use http_body_util::Full;
@@ -31,9 +32,9 @@ use tower::{ServiceBuilder, layer::util::Stack};
 ///     .body_cleanup(timer.clone())
 ///     .in_flight_limit(NonZeroUsize::new(6).unwrap(), timer.clone())
 ///     .attempt_timeout(Duration::from_secs(10), timer.clone())
-///     .service(service_fn(|_| async { Ok::<_, tower::BoxError>(Response::new(Full::from("hello"))) }));
+///     .service(service_fn(|_| async { Ok::<_, tower::BoxError>(Response::new(Full::<Bytes>::from("hello"))) }));
 ///
-/// let response = timer.run(client.oneshot(Request::new(Full::default())))?;
+/// let response = timer.run(client.oneshot(Request::new(Full::<Bytes>::default())))?;
 /// assert_eq!(response.status(), 200);
 /// # Ok::<_, tower::BoxError>(())
 /// ```

@@ -28,7 +28,8 @@ use tower_service::Service;
 ///
 /// # async fn example() -> Result<(), tower_egress::Error> {
 /// let client = tower::service_fn(|request: Request<Full<Bytes>>| async move {
-///     Ok::<_, std::io::Error>(Response::new(Full::from(format!("{:?}", request.uri().path()))))
+///     let path = format!("{:?}", request.uri().path());
+///     Ok::<_, std::io::Error>(Response::new(Full::<Bytes>::from(path)))
 /// });
 /// let path: String = client.get("https://api.example.com/a?b=c").json().await?;
 /// assert_eq!(path, "/a");
