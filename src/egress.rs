@@ -143,6 +143,9 @@ impl<T: Timer, X: Clone> Egress<T, X> {
     /// Puts the whole stack around a client: any `Service<http::Request<_>, Response = http::Response<_>>`.
     ///
     /// `B`, the body of the client's responses, is inferred.
+    ///
+    /// Call it once and clone the service: all limits are shared with other services of this egress, but a caller that waits for a connection takes
+    /// it only from a forgotten body of the same service and its clones.
     pub fn layer<S, B>(&self, client: S) -> EgressService<S, B, T, X> {
         service::stack(&self.handles, client)
     }

@@ -218,6 +218,32 @@ fn a_batch_keeps_the_order_and_gives_each_its_own_result() {
     assert!(server.peak() <= 2, "two at a time");
 }
 
+/// One that waits a minute for its `Retry-After` must not hold up a batch.
+#[test]
+fn a_slow_request_at_the_head_of_a_batch_keeps_no_place_but_its_own() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    for seconds in std::iter::once(10).chain([1; 18]) {
+        server.answer(Answer {
+            after: Duration::from_secs(seconds),
+            ..Answer::default()
+        });
+    }
+    let client = egress(&timer).layer(server.clone());
+    let requests: Vec<_> = (0..19)
+        .map(|n| {
+            let request = Request::get(format!("http://h/{n}"));
+            request.body(Full::default()).unwrap()
+        })
+        .collect();
+    let start = timer.now();
+    let three = NonZeroUsize::new(3).unwrap();
+    let results = timer.run(batch_fetch(&client, requests, three).into_vec());
+    assert_eq!(results.iter().flatten().count(), 19);
+    let elapsed = timer.now() - start;
+    assert!(elapsed < Duration::from_secs(11), "{elapsed:?}");
+}
+
 /// futures-rs#2387: the consumer of the stream fetches through the same limit of one.
 #[test]
 fn a_consumer_that_fetches_itself_does_not_deadlock() {

@@ -4,7 +4,10 @@ use super::{FetchExt, ResponseExt};
 use crate::Error;
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use futures_util::{
+    StreamExt,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use http::{Request, Response};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
@@ -90,21 +93,28 @@ impl<I: Iterator<Item: Future>> BatchFetch<I> {
     /// Fetches everything and returns the results in the order of the requests.
     pub async fn into_vec(self) -> Vec<<I::Item as Future>::Output> {
         let Self {
-            mut fetches,
+            fetches,
             concurrency,
-            mut wave,
+            wave,
             done,
         } = self;
-        let mut results: Vec<_> = done.into();
+        // What a stream has begun comes first.
+        let mut results: Vec<_> = done.into_iter().map(Some).collect();
+        results.extend(wave.map(Some).collect::<Vec<_>>().await);
+        let mut fetches = fetches.fuse();
+        // Not in order: one slow request at the head must not keep the others from starting.
+        let mut under_way = FuturesUnordered::new();
         loop {
-            while wave.len() < concurrency.get()
+            while under_way.len() < concurrency.get()
                 && let Some(fetch) = fetches.next()
             {
-                wave.push_back(fetch);
+                let place = results.len();
+                results.push(None);
+                under_way.push(async move { (place, fetch.await) });
             }
-            match wave.next().await {
-                Some(result) => results.push(result),
-                None => return results,
+            match under_way.next().await {
+                Some((place, result)) => results[place] = Some(result),
+                None => return results.into_iter().flatten().collect(),
             }
         }
     }

@@ -280,6 +280,22 @@ fn a_dropped_body_leaves_no_timer_and_no_transport() {
     }
 }
 
+/// A drop that reads what is there polls like this, perhaps outside of any runtime, where tokio's timer cannot be made.
+#[test]
+fn a_look_by_which_nobody_can_be_woken_arms_no_timer() {
+    let timer = ManualTimer::new();
+    let (mut body, _) = idle(&timer, &Tracked::default(), [Stall]);
+    let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(body.as_mut().poll_frame(&mut nobody).is_pending());
+    assert_eq!(timer.sleepers(), 0);
+    let (_, error) = timer.run(read(body));
+    assert_eq!(
+        timed_out(&error.unwrap()).bound(),
+        Bound::BodyIdle,
+        "one who waits is told"
+    );
+}
+
 #[test]
 fn a_body_that_was_read_holds_no_timer_while_it_is_kept() {
     let timer = ManualTimer::new();

@@ -144,18 +144,13 @@ impl<S, T: Timer, B> Approach<S, T, B> {
                 (Phase::Departure, Some(turn)) => {
                     let now = this.timer.now();
                     let committed = turn.commit(now);
-                    match committed.map_err(|error| refused(error, this.waits))? {
-                        Ok(departure) => return Poll::Ready(Ok(this.call(now, Some(departure)))),
-                        Err(pause) => {
-                            this.waits.begin(For::Slot, now);
-                            if pause.is_longer_than(HOLD) {
-                                give_back(this.inner);
-                                Phase::Slot
-                            } else {
-                                Phase::Gap
-                            }
-                        }
+                    if let Some(departure) =
+                        committed.map_err(|error| refused(error, this.waits))?
+                    {
+                        return Poll::Ready(Ok(this.call(now, Some(departure))));
                     }
+                    this.waits.begin(For::Slot, now);
+                    Phase::Gap
                 }
                 (Phase::Gap, Some(turn)) => {
                     let waited = ready!(turn.poll_due(cx, HOLD));

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 /// How many calls a call counts as; one, unless a request carries this in its extensions.
 ///
-/// Made by [`Quota::cost`], so that it is not above the burst. A bucket with another burst refuses what it cannot
+/// Made by [`Quota::cost`](crate::Quota::cost), so that it is not above the burst. A bucket with another burst refuses what it cannot
 /// ever let go ([`Reason::CostAboveBurst`](crate::Reason::CostAboveBurst)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cost(NonZeroU32);

@@ -263,7 +263,7 @@ impl Ledger {
         if pace.period <= ROUNDING {
             // Shorter than the server can tell: it sees some of the window before in this one.
             let ends = now.saturating_add(pace.period).saturating_add(ROUNDING);
-            return limit.is_none_or(|limit| ours <= limit) && until <= ends;
+            return limit.is_none_or(|limit| limit == ours) && until <= ends;
         }
         let opens = self.departures.opens(1);
         let is_full = opens > now;

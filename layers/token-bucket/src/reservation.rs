@@ -95,19 +95,19 @@ impl Reservation {
     }
 
     /// Departs from all, unless one of them has it wait.
-    pub(crate) fn commit(&mut self, now: Instant) -> Result<Result<Departure, Pause>, RateLimited> {
+    pub(crate) fn commit(&mut self, now: Instant) -> Result<Option<Departure>, RateLimited> {
         let departed = self.update(now, |claims, states, longest| {
-            if let Some((_, pause)) = longest {
-                return Err(pause);
+            if longest.is_some() {
+                return None;
             }
             let mut departed = SmallVec::new();
             for (claim, state) in claims.iter().zip(states) {
                 state.wakers.forget(claim.ticket.id());
                 departed.push(state.ledger.depart(&claim.ticket));
             }
-            Ok(departed)
+            Some(departed)
         })?;
-        self.is_held = departed.is_err();
+        self.is_held = departed.is_none();
         Ok(departed.map(|departed| Departure::new(self.buckets.clone(), departed)))
     }
 

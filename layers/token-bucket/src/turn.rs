@@ -90,11 +90,11 @@ impl<T: Timer> Turn<T> {
         }
     }
 
-    /// Departs, or says how long it has to wait.
+    /// Departs, if all agree.
     pub(crate) fn commit(
         self: Pin<&mut Self>,
         now: Instant,
-    ) -> Result<Result<Departure, Pause>, RateLimited> {
+    ) -> Result<Option<Departure>, RateLimited> {
         self.project().reservation.commit(now)
     }
 }
@@ -139,7 +139,7 @@ impl<T: Timer> Future for Ready<T> {
         let mut turn = self.project().turn;
         loop {
             if let Waited::Due(now) = ready!(turn.as_mut().poll_due(cx, u64::MAX))?
-                && let Ok(departure) = turn.as_mut().commit(now)?
+                && let Some(departure) = turn.as_mut().commit(now)?
             {
                 return Poll::Ready(Ok(departure));
             }

@@ -62,6 +62,20 @@ fn when_some_in_the_middle_leave_the_others_are_as_fast_as_without_them() {
     }
 }
 
+/// T4: a slot whose time has passed is spent, even if its owner leaves before anybody looked at the clock.
+#[test]
+fn one_who_leaves_after_its_time_has_spent_its_slot() {
+    for (leaves_after, next) in [(SECOND / 2, SECOND), (SECOND, 2 * SECOND)] {
+        let (bucket, timer) = (Bucket::new(one_a_second()), ManualTimer::new());
+        let start = timer.now();
+        let mut crowd = Crowd::new((0..2).map(|_| ready(&bucket, &timer)));
+        assert_eq!(crowd.settle().len(), 1);
+        timer.advance(leaves_after);
+        crowd.drop_one(1);
+        assert_eq!(status(&bucket, &timer).next_slot, start + next);
+    }
+}
+
 /// T6
 #[test]
 fn a_wait_that_would_be_too_long_is_refused_at_once_and_spends_nothing() {
@@ -151,12 +165,16 @@ fn a_pause_that_makes_the_wait_too_long_refuses_those_who_wait() {
 fn nobody_is_refused_for_having_waited_a_little_longer() {
     let timer = ManualTimer::new();
     let bucket = Bucket::builder(quota(60, MINUTE, 1, SECOND))
-        .max_wait(SECOND)
+        .max_wait(2 * SECOND)
         .build();
-    let mut crowd = Crowd::new((0..2).map(|_| ready(&bucket, &timer)));
+    let start = timer.now();
+    let mut crowd = Crowd::new((0..3).map(|_| ready(&bucket, &timer)));
     assert_eq!(crowd.settle().len(), 1);
     timer.advance(5 * SECOND);
-    assert_eq!(crowd.settle().len(), 1);
+    let ended = crowd.run(&timer, Instant::FAR_FUTURE);
+    let times: Vec<_> = ended.iter().map(|(_, when, _)| *when - start).collect();
+    assert_eq!(times, [5 * SECOND, 6 * SECOND]);
+    assert!(ended.iter().all(|(_, _, departure)| departure.is_ok()));
 }
 
 /// T9

@@ -15,8 +15,11 @@ use egress_token_bucket::{
 use http::{Request, Response, StatusCode};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio_test::{assert_pending, assert_ready, task::spawn};
@@ -117,27 +120,96 @@ fn the_departure_is_checked_again_when_the_inner_service_is_ready() {
     }
 }
 
-/// T2: a connection is not kept from others for a minute.
+/// A service with one connection: who is ready has it, until called or dropped.
+struct OneConnection {
+    is_taken: Arc<AtomicBool>,
+    has_it: bool,
+}
+
+impl Clone for OneConnection {
+    fn clone(&self) -> Self {
+        Self {
+            is_taken: Arc::clone(&self.is_taken),
+            has_it: false,
+        }
+    }
+}
+
+impl Drop for OneConnection {
+    fn drop(&mut self) {
+        if self.has_it {
+            self.is_taken.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Service<Request<()>> for OneConnection {
+    type Response = Response<()>;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Response<()>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if !self.has_it && self.is_taken.swap(true, Ordering::Relaxed) {
+            // Nobody else is here to wake it.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.has_it = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        assert!(self.has_it, "called without being ready");
+        std::future::ready(Ok(Response::new(())))
+    }
+}
+
+/// T2: a connection is kept from others for 100 ms, and not for a minute.
+#[test]
+fn a_ready_inner_service_is_given_back_if_the_departure_has_to_wait_long() {
+    for (spacing, is_kept) in [(100 * MILLI, true), (101 * MILLI, false)] {
+        let timer = ManualTimer::new();
+        let bucket = Bucket::new(quota(60, MINUTE, 60, spacing));
+        let inner = OneConnection {
+            is_taken: Arc::new(AtomicBool::new(true)),
+            has_it: true,
+        };
+        let is_taken = Arc::clone(&inner.is_taken);
+        let layer = TokenBucketLayer::new(bucket.clone(), timer.clone());
+        let mut call = spawn(layer.layer(inner.clone()).call(Request::new(())));
+        assert_pending!(call.poll(), "its slot is due, but there is no connection");
+        timer.advance(MINUTE);
+        drop(bucket.try_depart(Cost::ONE, timer.now()).unwrap());
+        drop(inner);
+        assert_pending!(call.poll(), "there is one, but another has just departed");
+        assert_eq!(is_taken.load(Ordering::Relaxed), is_kept, "{spacing:?}");
+        timer.advance(spacing);
+        assert_ready!(call.poll()).unwrap();
+    }
+}
+
+/// T2, T7
 #[test]
 fn a_ready_inner_service_is_given_back_if_a_pause_comes_between() {
-    let (mut service, bucket, timer, mut server) = mocked(one_a_second());
-    server.allow(0);
-    let mut call = spawn(service.call(Request::new(1)));
+    let timer = ManualTimer::new();
+    let bucket = Bucket::new(one_a_second());
+    let inner = OneConnection {
+        is_taken: Arc::new(AtomicBool::new(true)),
+        has_it: true,
+    };
+    let is_taken = Arc::clone(&inner.is_taken);
+    let layer = TokenBucketLayer::new(bucket.clone(), timer.clone());
+    let mut call = spawn(layer.layer(inner.clone()).call(Request::new(())));
     assert_pending!(call.poll());
     bucket.pause_for(30 * SECOND, timer.now());
-    server.allow(1);
-    assert!(call.is_woken());
+    drop(inner);
     assert_pending!(call.poll());
-    assert!(server.arrived().is_empty());
-    // The one permit is free for somebody else.
-    let mut other = service.get_ref().clone();
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(other.poll_ready(&mut cx).is_ready(), "it was given back");
-    drop(other);
+    assert!(
+        !is_taken.load(Ordering::Relaxed),
+        "somebody else may use it"
+    );
     timer.advance(30 * SECOND);
-    server.allow(1);
-    assert_pending!(call.poll());
-    assert_eq!(server.arrived(), [1]);
+    assert_ready!(call.poll()).unwrap();
 }
 
 /// T4: at whatever point a request is given up, the ledger is as if it had not come. After its slot has passed, the

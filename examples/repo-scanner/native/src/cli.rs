@@ -36,7 +36,7 @@ enum Subcommands {
 
 #[derive(Debug, Args)]
 struct ScanArgs {
-    /// Where GitHub's API is: https://api.github.com, or a test server.
+    /// Where GitHub's API is: the real one, or a test server.
     ///
     /// Without it: the real API if GITHUB_TOKEN is set, else a strict test server inside this program.
     #[arg(long, value_name = "URL", value_parser = origin)]

@@ -87,8 +87,10 @@ async fn scan(
         // A batch job has time: what would fail a web request is worth waiting for here.
         .max_wait(Duration::from_secs(900))
         .build();
-    let github = GitHub::new(egress.layer(client::http_client()), &target.base)
-        .with_token(options.token.clone());
+    // The token is for GitHub and nobody else, whatever lies around in the environment.
+    let token = options.token.clone();
+    let token = token.filter(|_| options.origin.is_none() && target.inside.is_none());
+    let github = GitHub::new(egress.layer(client::http_client()), &target.base).with_token(token);
     let mut scan_options = ScanOptions::default();
     let twice = options
         .concurrency

@@ -174,6 +174,36 @@ fn without_a_server_it_starts_its_own_and_prints_a_table() {
     }
 }
 
+/// A token in the environment goes to GitHub and to no other server.
+#[tokio::test]
+async fn a_token_that_lies_around_is_sent_to_no_other_server() {
+    let folder = Folder::new("token");
+    let seen = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let record = std::sync::Arc::clone(&seen);
+    let origin = StrictOrigin::builder()
+        .handler(move |request| {
+            if request.headers().contains_key("authorization") {
+                record.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
+            None
+        })
+        .start()
+        .await
+        .unwrap();
+    let repos = folder.file("repos", "tokio-rs/tokio\n");
+    let (url, db) = (origin.url().to_owned(), folder.path("scan.db"));
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(env!("CARGO_BIN_EXE_repo-scanner"))
+            .args(["scan", "--origin", &url, "--repos", &repos, "--db", &db])
+            .env("GITHUB_TOKEN", "not-for-you")
+            .output()
+    });
+    let output = output.await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(origin.shutdown().await.requests, 1);
+    assert!(!seen.load(std::sync::atomic::Ordering::SeqCst));
+}
+
 #[test]
 fn bad_usage_is_one_line_that_names_it_and_exit_code_2() {
     let folder = Folder::new("usage");

@@ -358,6 +358,33 @@ fn nothing_departs_once_the_server_has_nothing_left_and_nothing_faster_if_it_has
     assert_eq!(ledger.available(), 0);
 }
 
+/// T8: a reply knows nothing of what departed after its request.
+#[test]
+fn what_departed_since_is_deducted_from_what_a_reply_says_is_left() {
+    let mut ledger = ledger(quota(10, 60 * SECOND, 10, 0));
+    let mut tickets = join_all(&mut ledger, 4, START);
+    let departed: Vec<_> = tickets
+        .iter_mut()
+        .map(|ticket| ledger.departs(ticket, START))
+        .collect();
+    let report = Report {
+        limit: Some(5_000),
+        remaining: Some(3),
+        resets_at: START + 30 * SECOND,
+        window: 77 * SECOND,
+        counts_requests: true,
+    };
+    ledger.observe(departed[2].number, report, START);
+    assert_eq!(
+        ledger.view().unwrap().remaining,
+        Some(2),
+        "one is under way"
+    );
+    ledger.observe(departed[0].number, report, START);
+    assert_eq!(ledger.view().unwrap().remaining, Some(0));
+    assert_eq!(ledger.paused_until(), Some(START + 30 * SECOND));
+}
+
 /// Departs `count` times, and hears after the last that nothing is left of `limit` for `resets_in`.
 fn exhausted(quota: Quota, count: usize, limit: Option<u64>, resets_in: u64) -> (Ledger, u64) {
     let mut ledger = ledger(quota);
