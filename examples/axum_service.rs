@@ -82,7 +82,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .github("10/1s,burst=2".parse()?)
         .start()
         .await?;
-    let quota = Quota::new(10, Duration::from_secs(1))?.with_burst(2)?;
+    // Two in a hundred of head-room: what departs evenly does not arrive so.
+    let quota = Quota::new(10, Duration::from_millis(1020))?.with_burst(2)?;
     let egress = Egress::builder()
         .api(
             Api::github()

@@ -22,6 +22,7 @@ mod gate;
 mod line;
 mod plan;
 mod queue;
+mod replies;
 mod server;
 
 mod fine;
@@ -45,10 +46,6 @@ use crate::Quota;
 /// How finely the plan follows the clock while a probe is out. Then nobody knows when the others will go; the
 /// plan says "now", and is not made anew more often than this.
 const FLOAT: u64 = 10_000_000;
-
-/// How much later than it is a server may say that its window ends: it counts whole seconds, one is added for those that
-/// cut them off, and the reply was on its way for some time.
-const ROUNDING: u64 = 2_500_000_000;
 
 /// The accounts of one bucket.
 #[derive(Debug)]
@@ -183,10 +180,7 @@ impl Ledger {
         if is_probe {
             self.plan.restart(afloat(now));
         }
-        if let Some(view) = &mut self.view {
-            view.depart();
-            self.heed_view(now);
-        }
+        self.count_down();
         Departed { number, is_probe }
     }
 
@@ -194,82 +188,6 @@ impl Ledger {
     pub(crate) fn cancel(&mut self, ticket: &Ticket) {
         self.counts.cancelled += 1;
         self.queue.cancel(ticket.id);
-    }
-
-    /// Lets nobody depart until then, and one alone after that; a shorter pause than the present one changes nothing.
-    pub(crate) fn pause(&mut self, until: u64, now: u64) {
-        let now = self.advance(now);
-        if self.gate.pause(until, now, self.counts.departed) {
-            self.delays += 1;
-            self.reopen(now);
-        }
-    }
-
-    /// A departure was answered well.
-    pub(crate) fn succeeded(&mut self, number: u64, now: u64) {
-        let now = self.advance(now);
-        if self.gate.succeeded(number) {
-            self.strikes = 0;
-            self.reopen(now);
-        }
-    }
-
-    /// A departure was not answered, or not well.
-    pub(crate) fn lost(&mut self, number: u64, now: u64) {
-        let now = self.advance(now);
-        if self.gate.lost(number) {
-            self.reopen(now);
-        }
-    }
-
-    /// The answer to a departure refused it without saying for how long. Returns how often that happened in a row; an
-    /// answer to what departed before the last time is no further time.
-    pub(crate) fn strike(&mut self, number: u64) -> u32 {
-        if self.strikes == 0 || number >= self.struck {
-            self.strikes = self.strikes.saturating_add(1);
-            self.struck = self.counts.departed;
-        }
-        self.strikes
-    }
-
-    /// Takes note of what the answer to a departure says of the server's count.
-    pub(crate) fn observe(&mut self, number: u64, report: Report, now: u64) {
-        let now = self.advance(now);
-        let since = self.counts.departed.saturating_sub(number + 1);
-        let view = View::merge(self.view, report, since, now);
-        self.view = Some(view);
-        self.heed_view(now);
-    }
-
-    /// Pauses when the server has nothing left, unless that was to be expected.
-    fn heed_view(&mut self, now: u64) {
-        if let Some(view) = self.view
-            && let Some(until) = view.exhausted(now)
-            && !self.is_foreseen(view.report().limit, until, now)
-        {
-            self.pause(until, now);
-        }
-    }
-
-    /// Whether a server that has nothing left of `limit` until then only says what our own window says more exactly.
-    ///
-    /// Whoever keeps a limit of 30 in a minute has used all of it after 30 calls, again and again. The window knows to the
-    /// nanosecond when the next may go; the server's word for it is in whole seconds, and a pause is followed by a probe.
-    /// But if the server permits more than we do, somebody else has used the rest; if its window is longer, ours is
-    /// not what limits. Then its word counts.
-    pub(crate) fn is_foreseen(&self, limit: Option<u64>, until: u64, now: u64) -> bool {
-        let pace = self.plan.pace();
-        let ours = u64::from(pace.limit);
-        if pace.period <= ROUNDING {
-            // Shorter than the server can tell: it sees some of the window before in this one.
-            let ends = now.saturating_add(pace.period).saturating_add(ROUNDING);
-            return limit.is_none_or(|limit| limit == ours) && until <= ends;
-        }
-        let opens = self.departures.opens(1);
-        let is_full = opens > now;
-        is_full
-            && limit.is_none_or(|limit| limit == ours)
-            && until <= opens.saturating_add(ROUNDING)
     }
 
     /// Applies another quota to everybody, those who wait too. What has departed counts in it.

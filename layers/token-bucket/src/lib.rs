@@ -30,7 +30,8 @@
 //!   goes alone. A shorter pause never shortens a longer one, and none is longer than
 //!   [`max_pause`](BucketBuilder::max_pause).
 //! - Refusals that name no time pause for 1 s, GitHub's for 60 s, doubled while they repeat.
-//! - When nothing remains of the server's own count, everybody waits for its reset. It never makes anybody faster.
+//! - When nothing remains of the server's own count, everybody waits for its reset; unless it is the limit that this
+//!   bucket keeps itself and has used up, which its own window knows more exactly. It never makes anybody faster.
 //! - A reply from a cache (`Age`) says nothing.
 //!
 //! # Several buckets
