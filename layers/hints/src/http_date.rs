@@ -39,6 +39,30 @@ pub(crate) fn parse(text: &[u8], unix_now: Duration) -> Option<Duration> {
     Some(civil::since_epoch(seconds))
 }
 
+/// Takes a list apart at its commas, but for those inside of its dates.
+pub(crate) fn list(text: &[u8], unix_now: Duration) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let comma = |from: usize| {
+            let found = text.get(from..)?.iter().position(|&byte| byte == b',')?;
+            Some(from + found)
+        };
+        let Some(first) = comma(0) else {
+            rest = None;
+            return Some(text.trim_ascii());
+        };
+        let second = comma(first + 1).unwrap_or(text.len());
+        // Only the name of a day has a comma behind it, and what begins with one is a date or cannot be read.
+        let with_date = text[..second].trim_ascii();
+        let is_date = with_date.first().is_some_and(u8::is_ascii_uppercase)
+            && parse(with_date, unix_now).is_some();
+        let end = if is_date { second } else { first };
+        rest = text.get(end + 1..);
+        Some(text[..end].trim_ascii())
+    })
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 fn imf_fixdate(text: &[u8]) -> Option<i64> {
     let mut cursor = Cursor::new(text);
@@ -242,6 +266,33 @@ mod tests {
             year(date, u64::MAX).is_some(),
             "a hostile clock does not overflow"
         );
+    }
+
+    #[test]
+    fn a_list_may_hold_dates() {
+        let parts = |text: &'static str| {
+            list(text.as_bytes(), NOW)
+                .map(|part| str::from_utf8(part).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let (fixed, old, c) = (
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        );
+        assert_eq!(parts(fixed), [fixed]);
+        assert_eq!(parts(""), [""]);
+        assert_eq!(parts("5"), ["5"]);
+        assert_eq!(parts("5, 6 ,,7,"), ["5", "6", "", "7", ""]);
+        assert_eq!(
+            parts(
+                "5, Sun, 06 Nov 1994 08:49:37 GMT,Sunday, 06-Nov-94 08:49:37 GMT , \
+                 Sun Nov  6 08:49:37 1994, 6"
+            ),
+            ["5", fixed, old, c, "6"]
+        );
+        assert_eq!(parts("Sun, 5"), ["Sun", "5"], "no number is lost to a day");
+        assert_eq!(parts("Sun, Sun, 06 Nov 1994 08:49:37 GMT"), ["Sun", fixed]);
     }
 
     #[test]

@@ -63,14 +63,15 @@
 //! - A value that cannot be read is ignored. Digits too many to count are not: they saturate to
 //!   [`Duration::MAX`], because a server that asks for 10⁴⁰ seconds does not ask for now.
 //! - Of repeated headers the longest wait, the smallest remainder and the smallest limit count, and
-//!   so does the longest of several numbers joined by commas in `Retry-After`. Lists in other
+//!   so does the longest of several delays and dates joined by commas in `Retry-After`. Lists in other
 //!   headers are read by column: with `x-ratelimit-remaining: 0, 14523` and
 //!   `x-ratelimit-reset: 1, 1419704` the short window is exhausted for one second.
 //! - Fractions round up. A reset time in whole seconds may have been cut short, so one second is
 //!   added to it (a millisecond to one in milliseconds). A `Retry-After` date is taken at its word.
 //! - Times are measured against the response's own `Date`, which takes a wrong clock on either side
 //!   out of the sum. When that differs by more than a day from the caller's clock, one of the two
-//!   is broken and the longer wait counts.
+//!   is broken: it is the caller's if the time lies within a day after the `Date`, and else the longer
+//!   wait counts.
 //! - A reset that has already passed asks for nothing. `Retry-After: 0` and a `Retry-After` date
 //!   that has passed say "now", which is a wait of zero.
 //! - A reply with an `Age` above zero was kept by a cache: what it says of waits and quotas is old
@@ -78,8 +79,8 @@
 //!
 //! # Cost
 //!
-//! One pass over the headers, in which a reply without rate limits meets little more than a look at
-//! the first letter of each name. Nothing allocates.
+//! One pass over the headers, in which a reply without rate limits meets little more than a look at two letters
+//! of each name. [`says_nothing`] is that look alone, for whoever has still to get the time. Nothing allocates.
 //!
 //! [`Duration::MAX`]: std::time::Duration::MAX
 
@@ -107,5 +108,5 @@ mod when;
 pub use self::{
     hints::{Dialect, Hints, Limit, SECONDARY_LIMIT_WAIT, Source, Wait},
     quota::{Resource, ServerQuota, Unit},
-    read::read,
+    read::{read, says_nothing},
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{
     Dialect, Hints, Limit, SECONDARY_LIMIT_WAIT, Source, Wait, body as error_body,
@@ -31,7 +31,7 @@ pub fn read(
     let clocks = Clocks::new(headers, unix_now);
     let mut found = Found::nothing(headers);
     found.scan(&clocks);
-    if found.is_nothing && body.is_none() && status.is_success() {
+    if found.is_nothing && body.is_none() && !is_refusal(status) {
         return Hints::default();
     }
     let cached = found.age && retry_after::cached(headers);
@@ -56,9 +56,52 @@ pub fn read(
     }
 }
 
+/// Tells at next to no cost that a response says nothing about coming back: that [`read`] without a body would find
+/// nothing, in any dialect.
+///
+/// So it is with most replies of servers that have no limits to tell of. It takes one look at each header's name.
+pub fn says_nothing(status: StatusCode, headers: &HeaderMap) -> bool {
+    !is_refusal(status)
+        && !headers
+            .keys()
+            .map(HeaderName::as_str)
+            .any(|name| may_matter(name) && matters(name))
+}
+
+/// Tells by a few bytes of a header's name that it is none of those that [`matters`] knows.
+fn may_matter(name: &str) -> bool {
+    // `age`, `anthropic-`, `ratelimit`, `retry-after`, `x-ratelimit`, `x-rate-limit`, `x-should-retry`
+    matches!(
+        name.as_bytes(),
+        [b'a', b'g' | b'n', ..] | [b'r', b'a' | b'e', ..] | [b'x', _, b'r' | b's', ..]
+    )
+}
+
+fn matters(name: &str) -> bool {
+    matches!(
+        name,
+        "retry-after"
+            | retry_after::RETRY_AFTER_MS
+            | retry_after::SHOULD_RETRY
+            | "age"
+            | policy::RATE_LIMIT
+    ) || policy::POLICY_HEADERS.contains(&name)
+        || Family::recognise(name).is_some()
+}
+
+/// Whether a status says something by itself.
+fn is_refusal(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || is_overload(status)
+}
+
+/// 503, and 529 of Anthropic's making.
+fn is_overload(status: StatusCode) -> bool {
+    const OVERLOADED: u16 = 529;
+    status == StatusCode::SERVICE_UNAVAILABLE || status.as_u16() == OVERLOADED
+}
+
 /// What status and headers say where the body is silent.
 fn bare_limit(status: StatusCode, exhausted: bool, told: bool, dialect: Dialect) -> Option<Limit> {
-    const OVERLOADED: u16 = 529;
     let unnamed = if dialect == Dialect::GitHub {
         Limit::Secondary
     } else {
@@ -68,8 +111,7 @@ fn bare_limit(status: StatusCode, exhausted: bool, told: bool, dialect: Dialect)
         StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN if exhausted => Some(Limit::Primary),
         StatusCode::TOO_MANY_REQUESTS => Some(unnamed),
         StatusCode::FORBIDDEN if told => Some(unnamed),
-        StatusCode::SERVICE_UNAVAILABLE => Some(Limit::Overloaded),
-        _ if status.as_u16() == OVERLOADED => Some(Limit::Overloaded),
+        _ if is_overload(status) => Some(Limit::Overloaded),
         _ => None,
     }
 }
@@ -114,7 +156,7 @@ impl<'a> Found<'a> {
     fn scan(&mut self, clocks: &Clocks<'_>) {
         for (name, value) in self.headers {
             let name = name.as_str();
-            if matches!(name.as_bytes().first(), Some(b'a' | b'r' | b'x')) {
+            if may_matter(name) {
                 let known = self.note(name, value.as_bytes(), clocks);
                 self.is_nothing &= !known;
             }

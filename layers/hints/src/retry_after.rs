@@ -65,22 +65,19 @@ pub(crate) fn cached(headers: &HeaderMap) -> bool {
 }
 
 fn millis(text: &[u8]) -> Option<Duration> {
-    longest_number(text, Duration::from_millis(1))
-}
-
-fn delay(text: &[u8], clocks: &Clocks<'_>) -> Option<Duration> {
-    // A date has a comma in it, so it goes first.
-    match http_date::parse(text.trim_ascii(), clocks.unix_now()) {
-        Some(date) => Some(clocks.until(date)),
-        None => longest_number(text, Duration::from_secs(1)),
-    }
-}
-
-/// The longest of the numbers that a proxy may have joined by commas.
-fn longest_number(text: &[u8], unit: Duration) -> Option<Duration> {
     text.split(|&byte| byte == b',')
         .filter_map(|element| Decimal::parse(element.trim_ascii()))
-        .map(|number| number.times(unit))
+        .map(|number| number.times(Duration::from_millis(1)))
+        .max()
+}
+
+/// The longest of the delays and dates that a proxy may have joined by commas.
+fn delay(text: &[u8], clocks: &Clocks<'_>) -> Option<Duration> {
+    http_date::list(text, clocks.unix_now())
+        .filter_map(|element| match Decimal::parse(element) {
+            Some(number) => Some(number.times(Duration::from_secs(1))),
+            None => http_date::parse(element, clocks.unix_now()).map(|date| clocks.until(date)),
+        })
         .max()
 }
 
@@ -185,6 +182,30 @@ mod tests {
         );
         assert_eq!(retry_after("120, 60"), Some(120_000));
         assert_eq!(retry_after("60 ,\t120, x"), Some(120_000));
+    }
+
+    /// B4: a date in a list was not read, and what stood beside it was too early.
+    #[test]
+    fn of_delays_and_dates_in_one_line_the_longest_counts() {
+        let (soon, late) = (
+            "Sun, 22 Nov 2026 12:00:30 GMT",
+            "Sun, 22 Nov 2026 12:05:00 GMT",
+        );
+        for (line, seconds) in [
+            (format!("5, {late}"), 300),
+            (format!("{late}, 5"), 300),
+            (format!("{soon}, {late}"), 300),
+            (format!("{late},{soon}"), 300),
+            (format!("600, {late}"), 600),
+            (format!("{late}, 600, {soon}"), 600),
+            (format!("{soon}, Sunday, 22-Nov-26 12:05:00 GMT"), 300),
+            (format!("Sun Nov 22 12:05:00 2026, {soon}"), 300),
+            (format!("Sun, {late}, junk"), 300),
+            ("Sun, 5".into(), 5),
+            ("Sun, 32 Nov 2026 12:05:00 GMT, 5".into(), 5),
+        ] {
+            assert_eq!(retry_after(&line), Some(seconds * 1_000), "{line:?}");
+        }
     }
 
     #[test]

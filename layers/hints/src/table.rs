@@ -5,6 +5,7 @@ use std::slice;
 use crate::{
     decimal::Decimal,
     family::Figure,
+    http_date,
     quota::Resource,
     when::{Clocks, Reset, When},
 };
@@ -38,18 +39,18 @@ impl Table {
     pub(crate) fn add(&mut self, figure: Figure, line: &[u8], clocks: &Clocks<'_>) {
         match figure {
             Figure::Limit => {
-                self.fill(line, |column, text| {
+                self.fill(elements(line), |column, text| {
                     merge(&mut column.limit, count(text), u64::min)
                 });
             }
             Figure::Remaining => {
-                let wide = self.fill(line, |column, text| {
+                let wide = self.fill(elements(line), |column, text| {
                     merge(&mut column.remaining, count(text), u64::min);
                 });
                 self.remainders_wide = self.remainders_wide.max(wide);
             }
             Figure::Used => {
-                self.fill(line, |column, text| {
+                self.fill(elements(line), |column, text| {
                     merge(&mut column.used, count(text), u64::max)
                 });
             }
@@ -67,25 +68,21 @@ impl Table {
     }
 
     fn resets(&mut self, line: &[u8], clocks: &Clocks<'_>) -> usize {
-        let read =
-            |text: &[u8]| When::parse_reset(text, clocks.unix_now()).map(|when| clocks.reset(when));
-        // An HTTP date has a comma in it, so the whole line goes first.
-        match read(line) {
-            Some(reset) => {
-                let [first, ..] = &mut self.columns;
-                merge(&mut first.reset, Some(reset), later);
-                1
-            }
-            None => self.fill(line, |column, text| {
-                merge(&mut column.reset, read(text), later)
-            }),
-        }
+        let elements = http_date::list(line, clocks.unix_now());
+        self.fill(elements, |column, text| {
+            let reset = When::parse_reset(text, clocks.unix_now()).map(|when| clocks.reset(when));
+            merge(&mut column.reset, reset, later);
+        })
     }
 
-    /// Gives each element of the line to its column; returns how many columns that took.
-    fn fill(&mut self, line: &[u8], mut put: impl FnMut(&mut Column, &[u8])) -> usize {
+    /// Gives each element of a line to its column; returns how many columns that took.
+    fn fill<'a>(
+        &mut self,
+        elements: impl Iterator<Item = &'a [u8]>,
+        mut put: impl FnMut(&mut Column, &[u8]),
+    ) -> usize {
         let mut wide = 0;
-        for text in line.split(|&byte| byte == b',') {
+        for text in elements {
             if let Some(column) = self.columns.get_mut(wide.min(Self::WIDTH - 1)) {
                 put(column, text);
             }
@@ -137,6 +134,10 @@ impl Column {
     fn is_empty(&self) -> bool {
         self.limit.is_none() && self.remaining.is_none() && self.reset.is_none()
     }
+}
+
+fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',')
 }
 
 /// A count; a fraction of a request is none.

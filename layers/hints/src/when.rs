@@ -108,36 +108,47 @@ pub(crate) struct Reset {
 pub(crate) struct Clocks<'a> {
     headers: &'a HeaderMap,
     unix_now: Duration,
-    /// What the server's times are measured against; read when the first of them turns up.
-    server_now: OnceCell<Duration>,
+    /// Read when the first time of the server's turns up.
+    date: OnceCell<Option<Duration>>,
 }
 
 impl<'a> Clocks<'a> {
-    /// Two honest clocks differ by less: wrong time zones are the worst that people live with.
-    const TRUSTED_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
+    /// Two honest clocks differ by less: wrong time zones are the worst that people live with. And few servers name a
+    /// time that is further away.
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     pub(crate) fn new(headers: &'a HeaderMap, unix_now: Duration) -> Self {
         Self {
             headers,
             unix_now,
-            server_now: OnceCell::new(),
+            date: OnceCell::new(),
         }
     }
 
-    fn server_now(&self) -> Duration {
-        *self.server_now.get_or_init(|| {
+    fn date(&self) -> Option<Duration> {
+        *self.date.get_or_init(|| {
             let dates = self.headers.get_all(header::DATE).iter();
-            let date = dates
+            dates
                 .filter_map(|date| http_date::parse(date.as_bytes().trim_ascii(), self.unix_now))
-                .min();
-            match date {
-                Some(date) if date.abs_diff(self.unix_now) <= Self::TRUSTED_SKEW => date,
-                // One of the two is broken, and it cannot be told which: the earlier one gives the
-                // longer wait.
-                Some(date) => date.min(self.unix_now),
-                None => self.unix_now,
-            }
+                .min()
         })
+    }
+
+    /// What `unix`, a time of the server's, is measured against.
+    fn server_now(&self, unix: Duration) -> Duration {
+        let Some(date) = self.date() else {
+            return self.unix_now;
+        };
+        if date.abs_diff(self.unix_now) <= Self::DAY {
+            return date;
+        }
+        // One of the two clocks is broken. Where `Date` and the time it came with make sense together, it is the
+        // caller's: a wrong `Date` would have to hit the day before that time by chance.
+        if unix >= date && unix - date <= Self::DAY {
+            return date;
+        }
+        // Else it cannot be told which: the earlier one gives the longer wait.
+        date.min(self.unix_now)
     }
 
     pub(crate) fn unix_now(&self) -> Duration {
@@ -146,14 +157,15 @@ impl<'a> Clocks<'a> {
 
     /// How long it is until `unix`; zero if that has passed.
     pub(crate) fn until(&self, unix: Duration) -> Duration {
-        unix.saturating_sub(self.server_now())
+        unix.saturating_sub(self.server_now(unix))
     }
 
     pub(crate) fn reset(&self, when: When) -> Reset {
         match when {
             When::In(after) => Reset {
                 after,
-                at: self.server_now().saturating_add(after),
+                // Against the far end of time, so that it does not depend on what is added.
+                at: self.server_now(Duration::MAX).saturating_add(after),
             },
             When::At { unix, grain } => Reset {
                 after: self.until(unix.saturating_add(grain)),
@@ -304,12 +316,43 @@ mod tests {
             Duration::from_secs(30)
         );
         assert_eq!(until(ask, &["Thu, 01 Jan 1970 00:00:00 GMT"], NOW), ask);
-        assert_eq!(
-            until(ask, &["Sun, 22 Nov 2026 12:00:00 GMT"], Duration::ZERO),
-            ask
-        );
         assert_eq!(until(ask, &["yesterday"], NOW), Duration::from_secs(30));
         assert_eq!(until(ask, &[], NOW), Duration::from_secs(30));
+    }
+
+    /// B4: a caller's clock that was off by days made days of half a minute.
+    #[test]
+    fn a_clock_beyond_belief_does_not_lengthen_a_wait_that_makes_sense_by_the_date() {
+        let date = "Sun, 22 Nov 2026 12:00:00 GMT";
+        let day = Clocks::DAY;
+        for wait in [Duration::ZERO, Duration::from_secs(30), day] {
+            for now in [Duration::ZERO, NOW - 3 * day, NOW + 3 * day, 2 * NOW] {
+                assert_eq!(until(NOW + wait, &[date], now), wait, "at {now:?}");
+            }
+        }
+    }
+
+    /// B4: never early, whichever of the two clocks is the broken one.
+    #[test]
+    fn where_neither_clock_makes_sense_the_longer_wait_counts() {
+        let date = "Sun, 22 Nov 2026 12:00:00 GMT";
+        let day = Clocks::DAY;
+        let beyond = day + Duration::from_secs(1);
+        assert_eq!(
+            until(NOW + beyond, &[date], NOW - 3 * day),
+            beyond + 3 * day
+        );
+        assert_eq!(
+            until(NOW - SECOND, &[date], NOW - 3 * day),
+            3 * day - SECOND,
+            "a time before the date that came with it"
+        );
+        assert_eq!(until(NOW + beyond, &[date], NOW + 3 * day), beyond);
+        assert_eq!(
+            until(NOW + 20 * day, &[date], NOW + 20 * day - SECOND),
+            20 * day,
+            "it would make sense by our clock, which is the broken one"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use egress_hints::{Dialect, Hints, read};
+use egress_hints::{Dialect, Hints, read, says_nothing};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -100,6 +100,26 @@ fn anthropic_reset(text: &str) -> Option<Duration> {
         .and_then(|quota| quota.resets_at)
 }
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT` as `Sunday, 06-Nov-94 08:49:37 GMT`.
+fn rfc850(fixed: &str) -> String {
+    let day = match &fixed[..3] {
+        "Tue" => "Tuesday".into(),
+        "Wed" => "Wednesday".into(),
+        "Thu" => "Thursday".into(),
+        "Sat" => "Saturday".into(),
+        short => format!("{short}day"),
+    };
+    let (date, month, year, time) = (&fixed[5..7], &fixed[8..11], &fixed[14..16], &fixed[17..]);
+    format!("{day}, {date}-{month}-{year} {time}")
+}
+
+/// The same as `Sun Nov  6 08:49:37 1994`.
+fn asctime(fixed: &str) -> String {
+    let (day, month, year, time) = (&fixed[..3], &fixed[8..11], &fixed[12..16], &fixed[17..25]);
+    let date: u32 = fixed[5..7].parse().expect("a day of the month");
+    format!("{day} {month} {date:>2} {time} {year}")
+}
+
 /// Days since the epoch, counted year by year and month by month.
 fn naive_days(year: u64, month: u64, day: u64) -> u64 {
     let divides = |by: u64, year: u64| year.is_multiple_of(by);
@@ -134,6 +154,70 @@ proptest! {
         headers.extend(millis.map(|value| (HeaderName::from_static("retry-after-ms"), value)));
         headers.extend(age.map(|value| (HeaderName::from_static("age"), value)));
         let _ = read(status, &headers, body.as_deref(), now, dialect);
+    }
+
+    /// Whoever asks the cheap question need not ask the other one.
+    #[test]
+    fn where_a_response_says_nothing_there_is_nothing_to_read(
+        lines in lines(),
+        names in vec("(a|r|x-)[a-z-]{1,12}", 0..4),
+        value in header_value(),
+        status in status(),
+        dialect in dialect(),
+    ) {
+        let mut headers = headers(&lines);
+        for name in &names {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            headers.append(name, value.clone());
+        }
+        let hints = read(status, &headers, None, NOW, dialect);
+        let nothing = says_nothing(status, &headers);
+        prop_assert!(!nothing || hints == Hints::default());
+        let unsaid = [429, 503, 529].iter().all(|refusal| status != *refusal)
+            && lines.iter().all(|(name, _)| *name == "date");
+        prop_assert!(nothing || !unsaid, "headers that mean nothing say nothing");
+    }
+
+    /// B4: of members that a proxy has joined, the one that asks for most counts, however each is written.
+    #[test]
+    fn a_joined_retry_after_asks_for_no_less_than_any_of_its_members(
+        members in vec((0..100_000_u64, 0..4_u8), 1..6),
+        separator in select(vec![",", ", ", " ,\t"]),
+    ) {
+        let written: Vec<_> = members.iter().map(|&(after, form)| {
+            let at = UNIX_EPOCH + NOW + Duration::from_secs(after);
+            let fixed = httpdate::fmt_http_date(at);
+            match form {
+                0 => after.to_string(),
+                1 => rfc850(&fixed),
+                2 => asctime(&fixed),
+                _ => fixed,
+            }
+        }).collect();
+        let longest = members.iter().map(|(after, _)| *after).max().map(Duration::from_secs);
+        prop_assert_eq!(retry_after(&written.join(separator), NOW), longest, "{:?}", written);
+    }
+
+    /// B4: a caller's clock, however wrong, neither shortens a wait that the server can be taken at its word for nor
+    /// lengthens it.
+    #[test]
+    fn a_wrong_clock_is_put_right_by_the_date(
+        wait in 0..200_000_u64,
+        skew in prop_oneof![-5_000_000..5_000_000_i64, Just(-1_795_348_800), Just(i64::MAX)],
+    ) {
+        let mut headers = HeaderMap::new();
+        let write = |after: u64| {
+            let at = UNIX_EPOCH + NOW + Duration::from_secs(after);
+            HeaderValue::from_str(&httpdate::fmt_http_date(at)).expect("a header value")
+        };
+        headers.insert("date", write(0));
+        headers.insert("retry-after", write(wait));
+        let now = Duration::from_secs(NOW.as_secs().saturating_add_signed(skew));
+        let hints = read(StatusCode::SERVICE_UNAVAILABLE, &headers, None, now, Dialect::Generic);
+        let (asked, wait) = (asked(&hints), Duration::from_secs(wait));
+        prop_assert!(asked >= wait);
+        let day = Duration::from_secs(86_400);
+        prop_assert!(asked == wait || wait > day && skew.unsigned_abs() > day.as_secs());
     }
 
     /// B4: whatever else a response says, a `Retry-After` in it is kept.
