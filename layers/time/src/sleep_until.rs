@@ -15,6 +15,9 @@ pin_project! {
     /// The timer is armed at the first poll, so one that is made for every request and rarely polled costs
     /// nothing. When the timer fires, the clock is read again; if the timer was early, it is armed once more.
     ///
+    /// A clock that is set back while it sleeps takes the deadline along: nobody knows how much of the wait is over, so as
+    /// much as was left is waited for once more, and not an hour because the clock went back by an hour.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it drops the timer's sleep. It may be moved to another task between polls if the timer's
@@ -24,6 +27,8 @@ pin_project! {
         timer: T,
         deadline: Instant,
         exact: bool,
+        // What the clock showed when the timer was armed.
+        armed_at: Instant,
         #[pin]
         sleep: Option<T::Sleep>,
     }
@@ -36,6 +41,7 @@ impl<T: Timer> SleepUntil<T> {
             timer,
             deadline,
             exact: false,
+            armed_at: Instant::ORIGIN,
             sleep: None,
         }
     }
@@ -47,6 +53,7 @@ impl<T: Timer> SleepUntil<T> {
             timer,
             deadline,
             exact: true,
+            armed_at: Instant::ORIGIN,
             sleep: None,
         }
     }
@@ -81,14 +88,19 @@ impl<T: Timer> Future for SleepUntil<T> {
                 this.sleep.set(None);
                 fired = true;
             }
-            if this.timer.now() >= *this.deadline {
+            let now = this.timer.now();
+            if now >= *this.deadline {
                 return Poll::Ready(());
             }
             if fired {
+                if now < *this.armed_at {
+                    *this.deadline = now + (*this.deadline - *this.armed_at);
+                }
                 // Early. Yield before arming again: a timer that is always ready while its clock stands
                 // still must not hold the thread.
                 cx.waker().wake_by_ref();
             }
+            *this.armed_at = now;
             this.sleep.set(Some(if *this.exact {
                 this.timer.sleep_until_exactly(*this.deadline)
             } else {
@@ -113,8 +125,8 @@ impl<T: Timer> fmt::Debug for SleepUntil<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Clock, ManualTimer};
-    use std::{future, time::Duration};
+    use crate::{Clock, ManualSleep, ManualTimer};
+    use std::{cell::Cell, future, rc::Rc, time::Duration};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -142,6 +154,43 @@ mod tests {
         assert!(sleep.is_woken());
         assert!(sleep.poll().is_ready());
         assert_eq!(timer.sleepers(), 0);
+    }
+
+    /// A timer that counts the time that is left, as `setTimeout` does, with a clock that can be set.
+    #[derive(Clone)]
+    struct Relative(ManualTimer, Rc<Cell<Duration>>);
+
+    impl Clock for Relative {
+        fn now(&self) -> Instant {
+            self.0.now() - self.1.get()
+        }
+        fn unix_time(&self) -> Duration {
+            self.0.unix_time()
+        }
+    }
+
+    impl Timer for Relative {
+        type Sleep = ManualSleep;
+        fn sleep_until(&self, deadline: Instant) -> ManualSleep {
+            self.0.sleep_until(self.0.now() + (deadline - self.now()))
+        }
+    }
+
+    /// T9: also a clock that was set back by much more than there is to wait.
+    #[test]
+    fn a_clock_that_is_set_back_costs_the_wait_once_more_at_most() {
+        let timer = ManualTimer::new();
+        let start = timer.now();
+        let clock = Relative(timer.clone(), Rc::default());
+        let mut sleep =
+            tokio_test::task::spawn(SleepUntil::new(clock.clone(), clock.now() + SECOND));
+        assert!(sleep.poll().is_pending());
+        clock.1.set(60 * SECOND);
+        timer.advance(SECOND);
+        assert!(sleep.is_woken());
+        assert!(sleep.poll().is_pending(), "a timer may be early");
+        timer.run(sleep.into_inner());
+        assert_eq!(timer.now() - start, 2 * SECOND);
     }
 
     #[test]

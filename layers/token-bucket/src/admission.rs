@@ -30,7 +30,7 @@ impl Bucket {
                 Reason::NotNow
             } else if at > present.saturating_add(nanos(max_wait)) {
                 Reason::WaitTooLong { max_wait }
-            } else if at > deadline.as_nanos() {
+            } else if state.ledger.on_clock(at) > deadline.as_nanos() {
                 Reason::DeadlineTooSoon
             } else {
                 match config.max_queued {
@@ -46,7 +46,7 @@ impl Bucket {
         Err(self.refusal(state, reason, at, now))
     }
 
-    /// Says why who could depart `at` this time is refused.
+    /// Says why who could depart `at` this time of the ledger is refused.
     pub(crate) fn refusal(
         &self,
         state: &State,
@@ -54,7 +54,7 @@ impl Bucket {
         at: u64,
         now: Instant,
     ) -> RateLimited {
-        let retry_at = Instant::from_nanos(at);
+        let retry_at = Instant::from_nanos(state.ledger.on_clock(at));
         RateLimited {
             bucket: Arc::clone(&self.config().name),
             reason,

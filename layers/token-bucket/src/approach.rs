@@ -21,7 +21,6 @@ const HOLD: u64 = 100_000_000;
 
 pin_project! {
     /// Waits for the slot, then for the inner service, and departs if the buckets still agree.
-    #[project = ApproachProjection]
     pub(crate) struct Approach<S, T: Timer, B> {
         phase: Phase,
         timer: T,
@@ -29,7 +28,6 @@ pin_project! {
         request: Option<Request<B>>,
         // Before the turn: whoever leaves gives back a connection before others are told that they may go.
         inner: S,
-        #[pin]
         turn: Option<Turn<T>>,
         waits: Waits<T>,
     }
@@ -49,31 +47,27 @@ enum Phase {
     Gap,
 }
 
-/// A request that is on its way.
-pub(crate) struct Called<F, T> {
-    pub(crate) reply: F,
-    /// There, if it paid for it.
-    pub(crate) departure: Option<Departure>,
-    pub(crate) timer: T,
-}
-
 impl<S, T: Timer, B> Approach<S, T, B> {
     pub(crate) fn new(
         inner: S,
         timer: T,
         request: Request<B>,
+        waits: Waits<T>,
         fare: Option<(BucketSet, Cost)>,
     ) -> Self {
-        let context = RequestContext::current(request.extensions());
         Self {
             phase: Phase::Start,
-            waits: Waits::new(context, timer.clone()),
+            waits,
             timer,
             fare,
             request: Some(request),
             inner,
             turn: None,
         }
+    }
+
+    pub(crate) const fn timer(&self) -> &T {
+        &self.timer
     }
 
     pub(crate) const fn phase(&self) -> &'static str {
@@ -85,17 +79,18 @@ impl<S, T: Timer, B> Approach<S, T, B> {
         }
     }
 
-    pub(crate) fn poll_call(
+    /// Returns when it is to be [called](Self::call), which is now, and what it paid, if it did.
+    pub(crate) fn poll_departure(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Called<S::Future, T>, BoxError>>
+    ) -> Poll<Result<(Instant, Option<Departure>), BoxError>>
     where
         S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
     {
-        let mut this = self.project();
+        let this = self.project();
         loop {
-            let turn = this.turn.as_mut().as_pin_mut();
+            let turn = this.turn.as_mut();
             *this.phase = match (*this.phase, turn) {
                 (Phase::Start, _) => {
                     let now = this.timer.now();
@@ -109,7 +104,7 @@ impl<S, T: Timer, B> Approach<S, T, B> {
                                 reserved.map_err(|error| refused(error, this.waits))?;
                             let is_due = reservation.is_due();
                             let turn = Turn::new(reservation, this.timer.clone());
-                            this.turn.set(Some(turn));
+                            *this.turn = Some(turn);
                             is_due
                         }
                     };
@@ -147,7 +142,7 @@ impl<S, T: Timer, B> Approach<S, T, B> {
                     if let Some(departure) =
                         committed.map_err(|error| refused(error, this.waits))?
                     {
-                        return Poll::Ready(Ok(this.call(now, Some(departure))));
+                        return Poll::Ready(Ok((now, Some(departure))));
                     }
                     this.waits.begin(For::Slot, now);
                     Phase::Gap
@@ -163,28 +158,26 @@ impl<S, T: Timer, B> Approach<S, T, B> {
                     }
                 }
                 (Phase::Slot | Phase::Departure | Phase::Gap, None) => {
-                    let now = this.timer.now();
-                    return Poll::Ready(Ok(this.call(now, None)));
+                    return Poll::Ready(Ok((this.timer.now(), None)));
                 }
             };
         }
     }
-}
 
-impl<S, T: Timer, B> ApproachProjection<'_, S, T, B> {
-    fn call(&mut self, now: Instant, departure: Option<Departure>) -> Called<S::Future, T>
+    /// Calls the inner service.
+    pub(crate) fn call(self: Pin<&mut Self>, now: Instant) -> S::Future
     where
         S: Service<Request<B>>,
     {
-        self.waits.end(now);
-        if let Some(context) = self.waits.context() {
-            context.dispatched_at(now);
-        }
-        let request = self.request.take();
-        Called {
-            reply: self.inner.call(request.expect("a request is sent once")),
-            departure,
-            timer: self.timer.clone(),
+        let this = self.project();
+        this.waits.end(now);
+        let request = this.request.take().expect("a request is sent once");
+        match this.waits.context() {
+            Some(context) => {
+                context.dispatched_at(now);
+                context.during(now, || this.inner.call(request))
+            }
+            None => this.inner.call(request),
         }
     }
 }

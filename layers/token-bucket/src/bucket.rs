@@ -105,7 +105,8 @@ impl Bucket {
     pub fn status(&self, now: Instant) -> BucketStatus {
         self.update(|state| {
             let ledger = &mut state.ledger;
-            let next_slot = Instant::from_nanos(ledger.quote(now.as_nanos(), 1).max(ledger.now()));
+            let next_slot = ledger.quote(now.as_nanos(), 1).max(ledger.now());
+            let on_clock = |time| Instant::from_nanos(ledger.on_clock(time));
             let (counts, queued) = (ledger.counts(), ledger.queued());
             let gone = counts.departed + counts.cancelled;
             let waiting = u64::try_from(queued).unwrap_or(u64::MAX);
@@ -115,13 +116,13 @@ impl Bucket {
                 available: ledger.available(),
                 maximum: ledger.burst(),
                 queued,
-                next_slot,
-                paused_until: ledger.paused_until().map(Instant::from_nanos),
+                next_slot: on_clock(next_slot),
+                paused_until: ledger.paused_until().map(on_clock),
                 probing: ledger.is_probing(),
                 server: ledger.view().map(|report| ServerView {
                     limit: report.limit,
                     remaining: report.remaining,
-                    resets_at: Instant::from_nanos(report.resets_at),
+                    resets_at: on_clock(report.resets_at),
                 }),
                 totals: Totals {
                     accepted: counts.accepted,
@@ -174,7 +175,7 @@ impl Bucket {
         let output = change(&mut state);
         state.collect(&mut wakes);
         drop(state);
-        wakes.wake();
+        wakes.settle();
         output
     }
 

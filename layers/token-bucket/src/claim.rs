@@ -4,6 +4,7 @@ use crate::{
     Bucket, Reason,
     bucket::State,
     ledger::{Ticket, Verdict, nanos},
+    wakers::Alarm,
 };
 use smallvec::SmallVec;
 use std::{task::Waker, time::Duration};
@@ -25,8 +26,10 @@ pub(crate) struct Claim {
 /// How to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pause {
-    /// When to ask again.
-    pub(crate) until: u64,
+    /// How long to sleep before asking again.
+    pub(crate) sleep: u64,
+    /// When that is over.
+    until: u64,
     /// How long it is until the departure, as far as is known.
     pub(crate) left: u64,
     /// Whether nobody knows, since a probe is out.
@@ -71,7 +74,8 @@ impl Claim {
         if due > self.latest && self.delays != state.ledger.delays() {
             return Err((Reason::WaitTooLong { max_wait }, due));
         }
-        if due > deadline {
+        // The deadline is the caller's, and so by the clock.
+        if state.ledger.on_clock(due) > deadline {
             return Err((Reason::DeadlineTooSoon, due));
         }
         Ok(Some(self.pause(state, due)))
@@ -83,7 +87,7 @@ impl Claim {
         // Those whose slot has passed are in no queue, so nobody becomes aware that they are next.
         let is_woken = state.wakers.is_enabled() && ledger.is_queued(&self.ticket);
         let left = due.saturating_sub(now);
-        let pause = match ledger.lapses() {
+        let sleep = match ledger.lapses() {
             Some(lapses) if is_woken => lapses.max(due) - now,
             Some(_) => (left / 2).clamp(RECHECK.0, RECHECK.1),
             // A slot may become earlier by any number of cancels. Whoever asks again when half of its wait is over
@@ -92,20 +96,30 @@ impl Claim {
             None => (left / 2).clamp(RECHECK.0, RECHECK.1).min(left),
         };
         Pause {
-            until: now.saturating_add(pause),
+            sleep,
+            until: now.saturating_add(sleep),
             left,
             is_open: ledger.is_probing(),
-            is_fine: left <= SHORT && pause == left && ledger.is_fine(),
+            is_fine: left <= SHORT && sleep == left && ledger.is_fine(),
         }
     }
 
-    /// Has the waker called when it is next and its slot is before the end of the pause.
-    pub(crate) fn sleep(&self, state: &mut State, pause: Pause, deadline: u64, waker: &Waker) {
-        if state.ledger.is_queued(&self.ticket) {
-            let latest = self.latest.min(deadline);
-            let id = self.ticket.id();
-            state.wakers.sleeps(id, waker, pause.until, latest);
+    /// Has the waker called when it is next and its slot is before the end of the pause. Returns false if that takes a
+    /// `spare` of it and there is none.
+    pub(crate) fn sleep(
+        &self,
+        state: &mut State,
+        pause: Pause,
+        deadline: u64,
+        waker: &Waker,
+        spare: &mut Option<Waker>,
+    ) -> bool {
+        if !state.wakers.is_enabled() || !state.ledger.is_queued(&self.ticket) {
+            return true;
         }
+        let latest = self.latest.min(state.ledger.of_clock(deadline));
+        let until = pause.until;
+        (state.wakers).sleeps(self.ticket.id(), waker, spare, Alarm { until, latest })
     }
 
     /// Gives the place back.

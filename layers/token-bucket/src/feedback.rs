@@ -19,15 +19,17 @@ pub(crate) fn learn<B>(departure: Departure, response: &Response<B>, clock: &imp
     let Some(buckets) = departure.buckets() else {
         return;
     };
+    let (status, headers) = (response.status(), response.headers());
     let captured = response.extensions().get::<CapturedBody>();
-    let hints = egress_hints::read(
-        response.status(),
-        response.headers(),
-        captured.map(|captured| &**captured.bytes()),
-        clock.unix_time(),
-        buckets.dialect(),
-    );
-    departure.answered(&hints, response.status(), clock);
+    let hints = if captured.is_none() && egress_hints::says_nothing(status, headers) {
+        // Nearly always, and worth less than a reading of the clock.
+        Hints::default()
+    } else {
+        let body = captured.map(|captured| &**captured.bytes());
+        let unix_now = clock.unix_time();
+        egress_hints::read(status, headers, body, unix_now, buckets.dialect())
+    };
+    departure.answered(&hints, status, clock);
 }
 
 impl Departure {

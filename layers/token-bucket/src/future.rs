@@ -1,6 +1,8 @@
 //! The way of one request, to the reply.
 
-use crate::{BoxError, BucketSet, Cost, Departure, approach::Approach, feedback::learn};
+use crate::{
+    BoxError, BucketSet, Cost, Departure, approach::Approach, feedback::learn, waits::Waits,
+};
 use egress_time::Timer;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -60,9 +62,10 @@ where
         inner: S,
         timer: T,
         request: Request<B>,
+        waits: Waits<T>,
         fare: Option<(BucketSet, Cost)>,
     ) -> Self {
-        let approach = Approach::new(inner, timer, request, fare);
+        let approach = Approach::new(inner, timer, request, waits, fare);
         Self {
             state: State::Approach { approach },
         }
@@ -82,28 +85,41 @@ where
         loop {
             // A finished future may live on; whatever it has is given back when there is a result.
             match state.as_mut().project() {
-                StateProj::Approach { approach } => match ready!(approach.poll_call(cx)) {
-                    Ok(called) => state.set(State::Reply {
-                        reply: called.reply,
-                        departure: called.departure,
-                        timer: called.timer,
-                    }),
-                    Err(error) => {
-                        state.set(State::Done);
-                        return Poll::Ready(Err(error));
+                StateProj::Approach { mut approach } => {
+                    match ready!(approach.as_mut().poll_departure(cx)) {
+                        Ok((now, departure)) => {
+                            let timer = approach.timer().clone();
+                            let reply = approach.call(now);
+                            state.set(State::Reply {
+                                reply,
+                                departure,
+                                timer,
+                            });
+                        }
+                        Err(error) => {
+                            state.set(State::Done);
+                            return Poll::Ready(Err(error));
+                        }
                     }
-                },
+                }
                 StateProj::Reply {
                     reply,
                     departure,
                     timer,
                 } => {
-                    let result = ready!(reply.poll(cx));
-                    if let (Ok(response), Some(departure)) = (&result, departure.take()) {
-                        learn(departure, response, timer);
-                    }
-                    state.set(State::Done);
-                    return Poll::Ready(result.map_err(Into::into));
+                    return Poll::Ready(match ready!(reply.poll(cx)) {
+                        Ok(response) => {
+                            if let Some(departure) = departure.take() {
+                                learn(departure, &response, timer);
+                            }
+                            state.set(State::Done);
+                            Ok(response)
+                        }
+                        Err(error) => {
+                            state.set(State::Done);
+                            Err(error.into())
+                        }
+                    });
                 }
                 StateProj::Done => panic!("polled after it was ready"),
             }

@@ -6,19 +6,22 @@
 //! - the [plan](Plan): the rate, the spacing and the window applied to *slots*. A slot is somebody's right to depart. When
 //!   its time has come it is spent, used or not, so that whoever is forgotten costs one slot and stalls nobody. Until
 //!   then it goes back when its owner leaves, and everybody behind moves forward.
-//! - the departures: spacing and window once more, applied to what really departs. It may be later than its slot: the
-//!   timer was late, the inner service was not ready, the server asked for a pause.
+//! - the [departures](Departures): the same three once more, applied to what really departs. It may be later than its
+//!   slot: the timer was late, the inner service was not ready, the server asked for a pause.
 //!
 //! # Those whose slot has passed
 //!
 //! They wait for nothing but the departures before them. Told all the same time, they would all come at that time
-//! and all but one in vain. So each is *promised* a time behind the last that was promised, and the plan keeps its
-//! slots behind that: after a stall of the whole program they depart one by one, in the order in which they ask.
+//! and all but one in vain. So they [line](Line) up, each with a time behind those before it, and the plan keeps its
+//! slots behind them all: after a stall of the whole program they depart at the permitted pace, in the order in which
+//! they ask. Times follow from places, so one who leaves moves those behind it forward here, too.
 
 mod ticket;
 
+mod departures;
 mod figures;
 mod gate;
+mod late;
 mod line;
 mod plan;
 mod queue;
@@ -27,6 +30,7 @@ mod server;
 
 mod fine;
 mod pace;
+mod time;
 mod window;
 
 #[cfg(test)]
@@ -39,7 +43,8 @@ pub(crate) use self::{
 };
 
 use self::{
-    gate::Gate, line::Line, pace::Pace, plan::Plan, queue::Queue, server::View, window::Window,
+    departures::Departures, gate::Gate, line::Line, pace::Pace, plan::Plan, queue::Queue,
+    server::View, time::Time,
 };
 use crate::Quota;
 
@@ -50,11 +55,10 @@ const FLOAT: u64 = 10_000_000;
 /// The accounts of one bucket.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// The latest reading of the clock; it is never taken to step back.
-    now: u64,
+    time: Time,
     plan: Plan,
     queue: Queue,
-    departures: Window,
+    departures: Departures,
     line: Line,
     gate: Gate,
     view: Option<View>,
@@ -70,10 +74,10 @@ impl Ledger {
     pub(crate) fn new(quota: &Quota, patience: u64) -> Self {
         let pace = Pace::new(quota);
         Self {
-            now: 0,
+            time: Time::default(),
             plan: Plan::new(pace),
             queue: Queue::default(),
-            departures: Window::new(pace.limit, pace.period),
+            departures: Departures::new(&pace),
             line: Line::default(),
             gate: Gate::new(patience),
             view: None,
@@ -87,17 +91,19 @@ impl Ledger {
     /// Joins and has a slot at once, if nothing is in the way: what most calls come to, and no more work than that.
     /// Then it may depart, too.
     pub(crate) fn acquire_at_once(&mut self, now: u64) -> Option<Ticket> {
-        let now = self.now.max(now);
-        let is_free = self.queue.is_empty() && self.gate.is_open() && self.line.is_over(now);
-        if !is_free || self.follows(1) > now || !self.plan.spend_at_once(now) {
+        let now = self.time.read(now);
+        let is_free = self.queue.is_empty() && self.gate.is_open() && self.line.is_empty();
+        if !is_free
+            || !self.departures.permit(self.plan.pace(), now)
+            || !self.plan.spend_at_once(now)
+        {
             return None;
         }
-        self.now = now;
         self.counts.accepted += 1;
         Some(Ticket {
             id: self.counts.accepted,
             cost: 1,
-            promised: None,
+            place: None,
         })
     }
 
@@ -115,7 +121,7 @@ impl Ledger {
 
     /// Joins the end of the queue, at the time that was told last.
     pub(crate) fn acquire(&mut self, cost: u32) -> Ticket {
-        let now = self.now;
+        let now = self.time.now();
         self.counts.accepted += 1;
         let id = self.counts.accepted;
         let is_first = cost == 1 && self.queue.is_empty() && !self.is_probing();
@@ -124,20 +130,19 @@ impl Ledger {
             self.plan.spend(first);
         } else {
             self.queue.push(id, cost);
-            self.advance(now);
+            self.follow(now);
         }
         Ticket {
             id,
             cost,
-            promised: None,
+            place: None,
         }
     }
 
     /// Tells whether a ticket may depart now, and if not, when to ask again.
     pub(crate) fn check(&mut self, ticket: &mut Ticket, now: u64) -> Verdict {
         let now = self.advance(now);
-        let pace = *self.plan.pace();
-        if ticket.cost > pace.burst {
+        if ticket.cost > self.burst() {
             return Verdict::TooDear;
         }
         if let Some(units) = self.queue.through(ticket.id) {
@@ -146,36 +151,19 @@ impl Ledger {
         if self.is_probing() {
             return Verdict::NotUntil(self.plan.first());
         }
-        let mut earliest = self.follows(ticket.cost).max(self.gate.paused_until());
-        let is_its_turn = match ticket.promised {
-            Some(promised) if promised > now => {
-                return Verdict::NotUntil(earliest.max(promised));
-            }
-            Some(_) => earliest <= now.saturating_add(pace.spacing),
-            None => false,
-        };
-        if !is_its_turn && let Some(last) = self.line.last(now) {
-            let units = self.line.units().saturating_add(ticket.cost);
-            earliest = earliest
-                .max(last.saturating_add(pace.spacing))
-                .max(self.departures.opens(units));
-        }
-        if earliest <= now {
-            return Verdict::Due;
-        }
-        if !is_its_turn {
-            ticket.promised = Some(earliest);
-            self.line.promise(earliest, ticket.cost);
-            self.plan.yield_to(earliest);
-        }
-        Verdict::NotUntil(earliest)
+        self.check_late(ticket, now)
     }
 
     /// Notes the departure of a ticket that was just found to be due.
+    #[inline]
     pub(crate) fn depart(&mut self, ticket: &Ticket) -> Departed {
-        let (now, number) = (self.now, self.counts.departed);
-        self.departures.push(now, ticket.cost);
+        let (now, number) = (self.time.now(), self.counts.departed);
+        self.departures.push(self.plan.pace(), now, ticket.cost);
         self.counts.departed += 1;
+        if let Some(place) = ticket.place {
+            self.line.leave(ticket.id, place, now);
+            self.make_way();
+        }
         let is_probe = self.gate.pass(number, now);
         if is_probe {
             self.plan.restart(afloat(now));
@@ -184,61 +172,77 @@ impl Ledger {
         Departed { number, is_probe }
     }
 
-    /// Gives back a ticket that did not depart: its slots to come go to those behind it.
+    /// Gives back a ticket that did not depart: its slots to come go to those behind it, and its place if it had one.
     pub(crate) fn cancel(&mut self, ticket: &Ticket) {
         self.counts.cancelled += 1;
         self.queue.cancel(ticket.id);
+        if let Some(place) = ticket.place {
+            self.line.leave(ticket.id, place, self.time.now());
+            self.make_way();
+        }
     }
 
     /// Applies another quota to everybody, those who wait too. What has departed counts in it.
     pub(crate) fn change_quota(&mut self, quota: &Quota, now: u64) {
         let now = self.advance(now);
         let pace = Pace::new(quota);
-        self.departures = self.departures.resized(pace.limit, pace.period);
+        self.departures.change_pace(self.plan.pace(), &pace, now);
         self.plan.change_pace(pace, now);
         self.delays += 1;
         self.reopen(now);
     }
 
-    /// Follows the clock: slots whose time has come are spent.
-    pub(crate) fn advance(&mut self, now: u64) -> u64 {
-        self.now = self.now.max(now);
-        let now = self.now;
+    /// Reads the clock, and follows it.
+    pub(crate) fn advance(&mut self, clock: u64) -> u64 {
+        let now = self.time.read(clock);
+        self.follow(now);
+        now
+    }
+
+    /// Slots whose time has come are spent.
+    fn follow(&mut self, now: u64) {
         if self.gate.lapse(now) {
-            self.plan.restart(now);
+            self.restart(now);
         }
         if self.is_probing() {
             // Nobody can use a slot now, so none passes.
             if self.plan.first() <= now {
                 self.plan.restart(afloat(now));
             }
-        } else if self.queue.is_empty() {
-            self.plan.idle(now);
-        } else {
-            while !self.queue.is_empty() {
-                let first = self.plan.first();
-                if first > now {
-                    break;
-                }
-                self.plan.spend(first);
-                self.queue.spend();
-            }
+            return;
         }
-        now
+        if self.queue.is_empty() {
+            self.plan.idle(now);
+        }
+        while !self.queue.is_empty() {
+            let first = self.plan.first();
+            if first > now {
+                break;
+            }
+            self.plan.spend(first);
+            self.queue.spend();
+        }
+        if !self.line.is_empty() {
+            self.advance_line(now);
+        }
     }
 
     /// Makes the plan anew, from now on or from the end of the pause.
     fn reopen(&mut self, now: u64) {
         let floor = if self.is_probing() { afloat(now) } else { now };
-        self.plan.restart(floor.max(self.gate.paused_until()));
-        self.advance(now);
+        self.restart(floor.max(self.gate.paused_until()));
+        self.follow(now);
+    }
+
+    fn restart(&mut self, floor: u64) {
+        self.plan.restart(floor);
+        self.line.restart(floor);
+        self.make_way();
     }
 
     /// When departures allow the next one of this cost.
     fn follows(&self, cost: u32) -> u64 {
-        let spaced = (self.departures.newest())
-            .map_or(0, |last| last.saturating_add(self.plan.pace().spacing));
-        self.departures.opens(cost).max(spaced)
+        self.departures.follows(self.plan.pace(), cost)
     }
 }
 

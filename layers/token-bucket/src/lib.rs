@@ -1,8 +1,8 @@
 //! A tower layer: rate, burst, spacing and a strict window, with reservations that move.
 //!
 //! A [`Bucket`] holds a request back until the server's [`Quota`] lets it depart, and the server never sees more:
-//! in no window of the period more departures than the limit, no two closer than the spacing. [`TokenBucket`] does
-//! that for a service.
+//! in no window of the period more departures than the limit, no more at once than the burst, no two closer than the
+//! spacing. [`TokenBucket`] does that for a service.
 //!
 //! # When it waits
 //!
@@ -73,8 +73,8 @@
 //!
 //! A bucket is plain data, unless it is built with [`wakeups`](BucketBuilder::wakeups): it may be shared by the requests of
 //! an isolate, each of which sleeps on its own timer and asks again from time to time. Nothing relies on a drop: slots and
-//! probes of requests that are gone expire by the clock. A clock that stands still or steps back gives nobody anything;
-//! while it is behind, it counts as standing still.
+//! probes of requests that are gone expire by the clock. A clock that stands still gives nobody anything. One that
+//! has been set back by more than a second is followed from there: those who wait go on waiting for what was left.
 //!
 //! # Example
 //!
@@ -138,9 +138,10 @@ pub use self::{
     layer::TokenBucketLayer,
     quota::Quota,
     reservation::Reservation,
-    route::{RequestHead, Route},
+    route::Route,
     service::TokenBucket,
     set::BucketSet,
     status::{BucketStatus, ServerView, Totals},
     turn::Ready,
 };
+pub use egress_context::RequestHead;

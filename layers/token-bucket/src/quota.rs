@@ -83,6 +83,11 @@ impl Quota {
 
     /// Permits `burst` calls at once after an idle time; more follow at the pace of the period divided by the limit.
     ///
+    /// That holds for what really departs: after a suspension of the program a whole queue is late, and still no more
+    /// than `burst` go at once. The burst is also what makes up for timers that are late. With a burst of 1 there is
+    /// nothing to make up with, so each departure delays the next by as much as it was late itself: 50 µs of 5 ms are 1 %
+    /// of the rate. From 2 on, lateness of less than the period divided by the limit costs nothing.
+    ///
     /// # Errors
     ///
     /// [`InvalidQuota`] if the burst is zero or above the limit.

@@ -83,15 +83,27 @@ impl Reservation {
         waker: &Waker,
     ) -> Result<Option<Pause>, RateLimited> {
         let deadline = self.deadline;
-        self.update(now, |claims, states, longest| {
-            for (place, (claim, state)) in claims.iter().zip(states).enumerate() {
-                match longest {
-                    Some((at, pause)) if at == place => claim.sleep(state, pause, deadline, waker),
-                    _ => state.wakers.forget(claim.ticket.id()),
+        let mut spare = None;
+        loop {
+            let asked = self.update(now, |claims, states, longest| {
+                let mut is_heard = true;
+                for (place, (claim, state)) in claims.iter().zip(states).enumerate() {
+                    if let Some((at, pause)) = longest
+                        && at == place
+                    {
+                        is_heard = claim.sleep(state, pause, deadline, waker, &mut spare);
+                    } else {
+                        state.wakers.forget(claim.ticket.id());
+                    }
                 }
+                is_heard.then(|| longest.map(|(_, pause)| pause))
+            })?;
+            if let Some(pause) = asked {
+                return Ok(pause);
             }
-            longest.map(|(_, pause)| pause)
-        })
+            // A waker is foreign code, so it is cloned outside the locks; and as seldom as possible.
+            spare = Some(waker.clone());
+        }
     }
 
     /// Departs from all, unless one of them has it wait.
@@ -108,7 +120,7 @@ impl Reservation {
             Some(departed)
         })?;
         self.is_held = departed.is_none();
-        Ok(departed.map(|departed| Departure::new(self.buckets.clone(), departed)))
+        Ok(departed.map(|departed| Departure::new(self.buckets.take(), departed)))
     }
 
     /// Gives back what is left to give back, as of this time.

@@ -1,6 +1,7 @@
 //! The service.
 
-use crate::{BoxError, RequestHead, ResponseFuture, Route};
+use crate::{BoxError, RequestHead, ResponseFuture, Route, waits::Waits};
+use egress_context::RequestContext;
 use egress_time::Timer;
 use http::{Request, Response};
 use std::task::{Context, Poll};
@@ -71,11 +72,11 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let context = RequestContext::current(request.extensions());
         let head = RequestHead::of(&request);
-        let fare = self
-            .route
-            .route(&head)
-            .map(|buckets| (buckets, self.route.cost(&head)));
-        ResponseFuture::new(self.inner.clone(), self.timer.clone(), request, fare)
+        let buckets = self.route.route(&head);
+        let fare = buckets.map(|buckets| (buckets, self.route.cost(&head)));
+        let waits = Waits::new(context, self.timer.clone());
+        ResponseFuture::new(self.inner.clone(), self.timer.clone(), request, waits, fare)
     }
 }

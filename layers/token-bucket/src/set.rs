@@ -10,7 +10,7 @@ use crate::{
 use egress_hints::Dialect;
 use egress_time::Instant;
 use smallvec::SmallVec;
-use std::{slice, sync::Arc, time::Duration};
+use std::{mem, slice, sync::Arc, time::Duration};
 
 /// The buckets that a request belongs to. Cheap to clone; made once and kept, for each kind of request.
 ///
@@ -21,6 +21,7 @@ pub struct BucketSet(Buckets);
 
 #[derive(Clone, Debug)]
 enum Buckets {
+    None,
     One(Bucket),
     /// Each once, in the order of their addresses: whoever needs several locks takes them in this order.
     Many(Arc<[Bucket]>),
@@ -70,9 +71,15 @@ impl BucketSet {
     /// Returns the buckets, in no particular order.
     pub fn buckets(&self) -> &[Bucket] {
         match &self.0 {
+            Buckets::None => &[],
             Buckets::One(bucket) => slice::from_ref(bucket),
             Buckets::Many(buckets) => buckets,
         }
+    }
+
+    /// Takes the buckets and leaves none.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(mem::replace(&mut self.0, Buckets::None))
     }
 
     /// How replies are to be read: as the first bucket with an opinion says.
@@ -155,7 +162,7 @@ impl BucketSet {
                     state.collect(&mut wakes);
                 }
                 drop(locks);
-                wakes.wake();
+                wakes.settle();
                 output
             }
         }

@@ -7,28 +7,26 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-pin_project! {
-    /// A reservation and the timer it sleeps on.
-    ///
-    /// The first sleep is a coarse one. It may end late by the timer's granularity; where that would add up, the
-    /// rest is slept exactly.
-    #[derive(Debug)]
-    pub(crate) struct Turn<T: Timer> {
-        reservation: Reservation,
-        timer: T,
-        #[pin]
-        sleep: Option<SleepUntil<T>>,
-        slept: bool,
-    }
+/// A reservation and the timer it sleeps on.
+///
+/// The first sleep is a coarse one. It may end late by the timer's granularity; where that would add up, the
+/// rest is slept exactly.
+#[derive(Debug)]
+pub(crate) struct Turn<T: Timer> {
+    reservation: Reservation,
+    timer: T,
+    /// On the heap: mostly nobody has to wait, and whoever waits is moved no more.
+    sleep: Option<Pin<Box<SleepUntil<T>>>>,
+    slept: bool,
+}
 
-    impl<T: Timer> PinnedDrop for Turn<T> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if this.reservation.is_held() {
-                this.reservation.release(this.timer.now());
-            }
+impl<T: Timer> Drop for Turn<T> {
+    fn drop(&mut self) {
+        if self.reservation.is_held() {
+            self.reservation.release(self.timer.now());
         }
     }
 }
@@ -54,35 +52,35 @@ impl<T: Timer> Turn<T> {
 
     /// Waits until the reservation is due, but begins no wait of which more than `most` nanoseconds are left.
     pub(crate) fn poll_due(
-        self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
         most: u64,
     ) -> Poll<Result<Waited, RateLimited>> {
-        let mut this = self.project();
         loop {
             // Another one's cancel may have woken this, so the bucket is asked whether or not the timer is over.
-            if let Some(sleep) = this.sleep.as_mut().as_pin_mut()
-                && sleep.poll(cx).is_ready()
+            if let Some(sleep) = &mut self.sleep
+                && sleep.as_mut().poll(cx).is_ready()
             {
-                this.sleep.set(None);
-                *this.slept = true;
+                self.sleep = None;
+                self.slept = true;
             }
-            let now = this.timer.now();
-            let Some(pause) = this.reservation.check(now, cx.waker())? else {
-                this.sleep.set(None);
+            let now = self.timer.now();
+            let Some(pause) = self.reservation.check(now, cx.waker())? else {
+                self.sleep = None;
                 return Poll::Ready(Ok(Waited::Due(now)));
             };
             if pause.is_longer_than(most) {
                 return Poll::Ready(Ok(Waited::TooLong));
             }
-            let until = Instant::from_nanos(pause.until);
-            if let Some(sleep) = this.sleep.as_ref().as_pin_ref()
+            // By the clock as it is now. A deadline from before it was set back would be far away.
+            let until = now + Duration::from_nanos(pause.sleep);
+            if let Some(sleep) = &self.sleep
                 && sleep.deadline() <= until
             {
                 return Poll::Pending;
             }
-            let timer = this.timer.clone();
-            this.sleep.set(Some(if pause.is_fine && *this.slept {
+            let timer = self.timer.clone();
+            self.sleep = Some(Box::pin(if pause.is_fine && self.slept {
                 SleepUntil::exactly(timer, until)
             } else {
                 SleepUntil::new(timer, until)
@@ -91,11 +89,8 @@ impl<T: Timer> Turn<T> {
     }
 
     /// Departs, if all agree.
-    pub(crate) fn commit(
-        self: Pin<&mut Self>,
-        now: Instant,
-    ) -> Result<Option<Departure>, RateLimited> {
-        self.project().reservation.commit(now)
+    pub(crate) fn commit(&mut self, now: Instant) -> Result<Option<Departure>, RateLimited> {
+        self.reservation.commit(now)
     }
 }
 
@@ -119,7 +114,6 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Ready<T: Timer> {
-        #[pin]
         turn: Turn<T>,
     }
 }
@@ -136,10 +130,10 @@ impl<T: Timer> Future for Ready<T> {
     type Output = Result<Departure, RateLimited>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut turn = self.project().turn;
+        let turn = self.project().turn;
         loop {
-            if let Waited::Due(now) = ready!(turn.as_mut().poll_due(cx, u64::MAX))?
-                && let Some(departure) = turn.as_mut().commit(now)?
+            if let Waited::Due(now) = ready!(turn.poll_due(cx, u64::MAX))?
+                && let Some(departure) = turn.commit(now)?
             {
                 return Poll::Ready(Ok(departure));
             }

@@ -3,13 +3,19 @@
 use crate::ledger::Ledger;
 use std::{collections::BTreeMap, task::Waker};
 
-/// Those to wake once the lock is free.
+/// Wakers that have left the list. They are woken and dropped once the lock is free: either may run code that comes back
+/// here.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(Vec<Waker>);
+#[must_use = "somebody may have to be woken"]
+pub(crate) struct Wakes {
+    wake: Vec<Waker>,
+    discard: Vec<Waker>,
+}
 
 impl Wakes {
-    pub(crate) fn wake(self) {
-        self.0.into_iter().for_each(Waker::wake);
+    /// Wakes and drops them. The lock must be free.
+    pub(crate) fn settle(self) {
+        self.wake.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -22,6 +28,8 @@ impl Wakes {
 pub(crate) struct Wakers {
     enabled: bool,
     sleepers: BTreeMap<u64, Sleeper>,
+    /// Those whose sleepers need them no longer, until they are collected.
+    discard: Vec<Waker>,
     /// Up to which delay of everybody those have been told.
     delays: u64,
 }
@@ -29,10 +37,16 @@ pub(crate) struct Wakers {
 #[derive(Debug)]
 struct Sleeper {
     waker: Waker,
+    alarm: Alarm,
+}
+
+/// How long somebody sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alarm {
     /// When its own timer wakes it.
-    until: u64,
+    pub(crate) until: u64,
     /// It is of no use to it to depart after this.
-    latest: u64,
+    pub(crate) latest: u64,
 }
 
 impl Wakers {
@@ -40,6 +54,7 @@ impl Wakers {
         Self {
             enabled,
             sleepers: BTreeMap::new(),
+            discard: Vec::new(),
             delays: 0,
         }
     }
@@ -48,31 +63,44 @@ impl Wakers {
         self.enabled
     }
 
-    /// A ticket's owner goes to sleep.
-    pub(crate) fn sleeps(&mut self, id: u64, waker: &Waker, until: u64, latest: u64) {
-        if !self.enabled {
-            return;
+    /// A ticket's owner goes to sleep. Returns false if its waker is another than before, and it has no `spare` of that to
+    /// leave here.
+    pub(crate) fn sleeps(
+        &mut self,
+        id: u64,
+        waker: &Waker,
+        spare: &mut Option<Waker>,
+        alarm: Alarm,
+    ) -> bool {
+        if let Some(sleeper) = self.sleepers.get_mut(&id)
+            && sleeper.waker.will_wake(waker)
+        {
+            sleeper.alarm = alarm;
+            return true;
         }
-        let sleeper = self.sleepers.entry(id).or_insert_with(|| Sleeper {
-            waker: waker.clone(),
-            until,
-            latest,
-        });
-        sleeper.waker.clone_from(waker);
-        sleeper.until = until;
+        let Some(waker) = spare.take() else {
+            return false;
+        };
+        let replaced = self.sleepers.insert(id, Sleeper { waker, alarm });
+        self.discard.extend(replaced.map(|sleeper| sleeper.waker));
+        true
     }
 
     pub(crate) fn forget(&mut self, id: u64) {
         if !self.sleepers.is_empty() {
-            self.sleepers.remove(&id);
+            let forgotten = self.sleepers.remove(&id);
+            self.discard.extend(forgotten.map(|sleeper| sleeper.waker));
         }
     }
 
-    /// Collects those who must know what has changed in the ledger.
+    /// Collects those who must know what has changed in the ledger, and what they left behind who need not.
     pub(crate) fn collect(&mut self, ledger: &mut Ledger, wakes: &mut Wakes) {
         if self.delays != ledger.delays() {
             self.delays = ledger.delays();
             self.collect_too_late(ledger, wakes);
+        }
+        if !self.discard.is_empty() {
+            wakes.discard.append(&mut self.discard);
         }
         if self.sleepers.is_empty() {
             return;
@@ -83,29 +111,29 @@ impl Wakers {
             && next.is_none_or(|(head, _)| *first.key() < head)
         {
             let sleeper = first.remove();
-            if sleeper.until > ledger.now() {
-                wakes.0.push(sleeper.waker);
+            if sleeper.alarm.until > ledger.now() {
+                wakes.wake.push(sleeper.waker);
+            } else {
+                wakes.discard.push(sleeper.waker);
             }
         }
         // While a probe is out, no slot is sure; its outcome brings everybody here again.
         if !ledger.is_probing()
             && let Some((head, at)) = next
             && let Some(sleeper) = self.sleepers.get(&head)
-            && sleeper.until > at
+            && sleeper.alarm.until > at
             && let Some(sleeper) = self.sleepers.remove(&head)
         {
-            wakes.0.push(sleeper.waker);
+            wakes.wake.push(sleeper.waker);
         }
     }
 
     /// A pause or another quota has moved everybody: some need not wait any longer.
     fn collect_too_late(&mut self, ledger: &mut Ledger, wakes: &mut Wakes) {
-        self.sleepers.retain(|&id, sleeper| {
-            let is_too_late = ledger.slot(id).is_some_and(|at| at > sleeper.latest);
-            if is_too_late {
-                wakes.0.push(sleeper.waker.clone());
-            }
-            !is_too_late
+        let too_late = self.sleepers.extract_if(.., |&id, sleeper| {
+            (ledger.slot(id)).is_some_and(|at| at > sleeper.alarm.latest)
         });
+        let wakers = too_late.map(|(_, sleeper)| sleeper.waker);
+        wakes.wake.extend(wakers);
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Crowd, MILLI, MINUTE, SECOND, one_a_second, quota, status};
+use common::{Crowd, MILLI, MINUTE, SECOND, SetBack, one_a_second, quota, status};
 use egress_time::{Clock, Instant, ManualTimer};
 use egress_token_bucket::{Bucket, BucketSet, Cost, Quota, RateLimited, Reason};
 use std::time::Duration;
@@ -193,6 +193,60 @@ fn timers_that_fire_early_and_clocks_that_step_back_let_nobody_go_early() {
     let ended = crowd.run(&timer, Instant::FAR_FUTURE);
     let times: Vec<_> = ended.iter().map(|(_, when, _)| *when - start).collect();
     assert_eq!(times, [SECOND, 2 * SECOND]);
+}
+
+/// T9: those who wait go on waiting for what was left, and not until the clock is where it was.
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_waiting_for_an_hour() {
+    for wakeups in [false, true] {
+        let timer = ManualTimer::new();
+        let clock = SetBack::new(&timer);
+        let bucket = Bucket::builder(one_a_second()).wakeups(wakeups).build();
+        let start = timer.now();
+        let mut crowd = Crowd::new((0..20).map(|_| {
+            let reservation = bucket.reserve(Cost::ONE, clock.now()).unwrap();
+            reservation.ready(clock.clone())
+        }));
+        let mut ended = crowd.run(&timer, start + 5 * SECOND);
+        clock.set_back(MINUTE * 59);
+        ended.extend(crowd.run(&timer, start + MINUTE));
+        assert_eq!(ended.len(), 20, "with wake-ups: {wakeups}");
+        assert!(ended.is_sorted_by_key(|(place, _, _)| *place));
+        for pair in ended.windows(2) {
+            assert!(pair[1].1 - pair[0].1 >= SECOND, "and nobody is early");
+        }
+        let last = ended[19].1 - start;
+        assert!(last <= 21 * SECOND + MILLI, "{last:?}");
+    }
+}
+
+/// T6, T7, T9: what is said in terms of the clock is meant by the clock as it is.
+#[test]
+fn pauses_deadlines_and_answers_are_by_the_clock_that_was_set_back() {
+    let timer = ManualTimer::new();
+    let clock = SetBack::new(&timer);
+    let bucket = Bucket::new(one_a_second());
+    let set = BucketSet::from(bucket.clone());
+    drop(bucket.try_depart(Cost::ONE, clock.now()).unwrap());
+    clock.set_back(MINUTE * 50);
+    let now = clock.now();
+    let refused = bucket.try_depart(Cost::ONE, now).unwrap_err();
+    assert_eq!(
+        (refused.retry_at, refused.retry_after),
+        (now + SECOND, SECOND)
+    );
+    assert_eq!(bucket.status(now).next_slot, now + SECOND);
+    let late = set.reserve_until(Cost::ONE, now, now + 999 * MILLI);
+    assert_eq!(late.unwrap_err().reason, Reason::DeadlineTooSoon);
+    let reservation = set.reserve_until(Cost::ONE, now, now + SECOND).unwrap();
+    let mut waiting = Crowd::new([reservation.ready(clock.clone())]);
+    assert!(waiting.settle().is_empty());
+    bucket.pause_for(30 * SECOND, now);
+    assert_eq!(bucket.status(now).paused_until, Some(now + 30 * SECOND));
+    let ended = waiting.run(&timer, timer.now() + SECOND);
+    let refused = ended[0].2.as_ref().unwrap_err();
+    assert_eq!(refused.reason, Reason::DeadlineTooSoon);
+    assert_eq!(refused.retry_at, now + 30 * SECOND);
 }
 
 /// T10

@@ -18,7 +18,17 @@ impl Ledger {
 
     /// The latest time it was told.
     pub(crate) const fn now(&self) -> u64 {
-        self.now
+        self.time.now()
+    }
+
+    /// The time at which the clock will show this.
+    pub(crate) const fn of_clock(&self, clock: u64) -> u64 {
+        self.time.of_clock(clock)
+    }
+
+    /// What the clock will show at this time.
+    pub(crate) const fn on_clock(&self, time: u64) -> u64 {
+        self.time.on_clock(time)
     }
 
     /// Whether a slot of this ticket is still to come.
@@ -32,7 +42,7 @@ impl Ledger {
     }
 
     pub(crate) fn paused_until(&self) -> Option<u64> {
-        Some(self.gate.paused_until()).filter(|&until| until > self.now)
+        Some(self.gate.paused_until()).filter(|&until| until > self.time.now())
     }
 
     pub(crate) const fn queued(&self) -> usize {
@@ -68,11 +78,12 @@ impl Ledger {
 
     /// How many units could depart at once, apart from the spacing.
     pub(crate) fn available(&self) -> u32 {
-        let now = self.now;
+        let now = self.time.now();
         let closed = self.is_probing() || self.gate.paused_until() > now;
-        if closed || !self.queue.is_empty() || !self.line.is_over(now) {
+        if closed || !self.queue.is_empty() || !self.line.is_empty() {
             return 0;
         }
-        self.departures.room(now, self.plan.tokens(now))
+        let tokens = self.plan.tokens(now);
+        self.departures.room(self.plan.pace(), now, tokens)
     }
 }

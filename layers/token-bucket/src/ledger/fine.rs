@@ -14,6 +14,19 @@ impl Fine {
         Self { nanos, parts: 0 }
     }
 
+    /// Tells whether it is before this nanosecond has begun.
+    pub(super) const fn is_before(self, nanos: u64) -> bool {
+        self.nanos < nanos
+    }
+
+    /// Returns the end of this span if it begins there.
+    pub(super) const fn since(self, nanos: u64) -> Self {
+        Self {
+            nanos: self.nanos.saturating_add(nanos),
+            parts: self.parts,
+        }
+    }
+
     /// Returns `units` calls' share of a `period` that has `limit`.
     pub(super) fn share(units: u64, period: u64, limit: u32) -> Self {
         let total = u128::from(units) * u128::from(period);

@@ -48,12 +48,30 @@ impl Pace {
 
     /// The theoretical arrival time of the unit after one that has this `arrival` and happens `at`.
     pub(super) fn step(&self, arrival: Fine, at: u64) -> Fine {
+        if arrival.is_before(at) {
+            // So it is unless they are in a hurry, and then there is nothing to carry.
+            return self.interval.since(at);
+        }
         arrival.max(Fine::whole(at)).plus(self.interval, self.limit)
+    }
+
+    /// The theoretical arrival time that many `units` after one that has this `arrival`, if all happen at once.
+    pub(super) fn after(&self, arrival: Fine, units: u64) -> Fine {
+        match units {
+            0 => arrival,
+            1 => arrival.plus(self.interval, self.limit),
+            _ => arrival.plus(Fine::share(units, self.period, self.limit), self.limit),
+        }
     }
 
     /// From when on a unit with this theoretical `arrival` conforms.
     pub(super) fn conforms(&self, arrival: Fine) -> u64 {
         arrival.minus(self.tolerance, self.limit).ceil()
+    }
+
+    /// Tells whether a unit with this theoretical `arrival` conforms at `now`.
+    pub(super) fn permits(&self, arrival: Fine, now: u64) -> bool {
+        arrival.is_before(now) || self.conforms(arrival) <= now
     }
 
     /// How many units conform at `now`, all at once.

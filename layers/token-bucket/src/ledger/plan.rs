@@ -42,8 +42,10 @@ pub(super) struct Plan {
     spent: Window,
     /// No unit before this.
     floor: u64,
-    /// No unit before this either, whatever becomes of the floor.
+    /// No unit before this either, whatever becomes of the floor: others go first.
     barrier: u64,
+    /// The theoretical arrival time after those.
+    barrier_arrival: Fine,
     /// The first units to come; worked out when asked for.
     ahead: VecDeque<u64>,
     /// The theoretical arrival time after those.
@@ -58,6 +60,7 @@ impl Plan {
             spent: Window::new(pace.limit, pace.period),
             floor: 0,
             barrier: 0,
+            barrier_arrival: Fine::default(),
             ahead: VecDeque::new(),
             ahead_arrival: Fine::default(),
         }
@@ -74,7 +77,7 @@ impl Plan {
         }
         let spaced = self.spaced(self.spent.newest());
         (self.floor.max(self.barrier).max(spaced))
-            .max(self.pace.conforms(self.arrival))
+            .max(self.pace.conforms(self.arrives()))
             .max(self.spent.opens(1))
     }
 
@@ -97,7 +100,7 @@ impl Plan {
 
     fn extend(&mut self) {
         let (at, arrival) = match self.ahead.back() {
-            None => (self.first(), self.arrival),
+            None => (self.first(), self.arrives()),
             Some(&last) => {
                 let arrival = self.ahead_arrival;
                 let at = self
@@ -114,24 +117,29 @@ impl Plan {
     /// The time of the first unit, which is this, has come.
     pub(super) fn spend(&mut self, at: u64) {
         self.ahead.pop_front();
-        self.arrival = self.pace.step(self.arrival, at);
+        self.arrival = self.pace.step(self.arrives(), at);
         self.spent.push(at, 1);
     }
 
     /// Spends the first unit if its time has come and nobody waits, which is nearly always.
     pub(super) fn spend_at_once(&mut self, now: u64) -> bool {
-        if !self.ahead.is_empty() {
-            return false;
+        let is_due = self.ahead.is_empty()
+            && self.floor <= now
+            && self.barrier <= now
+            && self.spaced(self.spent.newest()) <= now
+            && self.pace.permits(self.arrival, now)
+            && self.pace.permits(self.barrier_arrival, now)
+            && self.spent.fits(now);
+        if is_due {
+            self.floor = now;
+            self.arrival = if self.barrier_arrival.is_before(now) {
+                self.pace.step(self.arrival, now)
+            } else {
+                self.pace.step(self.arrives(), now)
+            };
+            self.spent.push(now, 1);
         }
-        let first = self.first();
-        if first > now {
-            return false;
-        }
-        let at = first.max(now);
-        self.floor = at;
-        self.arrival = self.pace.step(self.arrival, at);
-        self.spent.push(at, 1);
-        true
+        is_due
     }
 
     /// Nobody waits: a time that has passed unused is nobody's.
@@ -148,23 +156,24 @@ impl Plan {
         self.ahead.clear();
     }
 
-    /// Puts all units behind a departure at this time, unless they are anyway.
+    /// Puts all units behind others that have no slots here, of which the `last` departs then, so that one more could
+    /// follow at the `end` and has this `arrival`. If they were put further back, they move forward again.
     ///
-    /// Those that are only just behind it stay where they are: in a long run of departures that are each a little
-    /// late, the plan is made anew once in a spacing's worth of lateness and not at each of them.
-    pub(super) fn yield_to(&mut self, at: u64) {
-        let behind = if self.first() <= at {
+    /// Those that are only just behind the last stay where they are: in a long run of departures that are each a little
+    /// late, the plan is made anew once in a slot's worth of lateness and not at each of them.
+    pub(super) fn stay_behind(&mut self, last: Option<u64>, end: u64, arrival: Fine) {
+        let end = last.map_or(end, |last| end.max(last.saturating_add(1)));
+        let collides = last.is_some_and(|last| self.first() <= last);
+        if collides || self.barrier > end {
+            self.barrier = end;
+            self.barrier_arrival = arrival;
             self.ahead.clear();
-            self.pace.spacing.max(1)
-        } else {
-            1
-        };
-        self.barrier = self.barrier.max(at.saturating_add(behind));
+        }
     }
 
     /// Returns how many units rate and window allow at `now`, apart from the spacing.
     pub(super) fn tokens(&self, now: u64) -> u32 {
-        let tokens = self.pace.tokens(self.arrival, now);
+        let tokens = self.pace.tokens(self.arrives(), now);
         self.spent.room(now, tokens)
     }
 
@@ -172,6 +181,14 @@ impl Plan {
         self.arrival = pace.take_over(&self.pace, self.arrival, now);
         self.spent = self.spent.resized(pace.limit, pace.period);
         self.pace = pace;
+        self.barrier = 0;
+        self.barrier_arrival = Fine::default();
+        self.ahead.clear();
+    }
+
+    /// The theoretical arrival time of the first unit to come, if others may go before it.
+    fn arrives(&self) -> Fine {
+        self.arrival.max(self.barrier_arrival)
     }
 
     fn spaced(&self, after: Option<u64>) -> u64 {

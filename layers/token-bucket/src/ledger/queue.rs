@@ -51,6 +51,12 @@ impl Queue {
         self.entries.get(self.front).map(|entry| entry.id)
     }
 
+    /// Returns how many units of the next one are to come.
+    pub(super) fn front_units(&self) -> Option<u32> {
+        let front = self.entries.get(self.front)?;
+        Some(front.units - self.passed_of_front)
+    }
+
     /// Adds a ticket whose number is above all others'.
     pub(super) fn push(&mut self, id: u64, units: u32) {
         self.append(Entry { id, units });

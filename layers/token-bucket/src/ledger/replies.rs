@@ -7,9 +7,15 @@ use super::{Ledger, Report, server::View};
 const ROUNDING: u64 = 2_500_000_000;
 
 impl Ledger {
-    /// Lets nobody depart until then, and one alone after that; a shorter pause than the present one changes nothing.
+    /// Lets nobody depart until the clock shows that, and one alone after it; a shorter pause than the present one
+    /// changes nothing.
     pub(crate) fn pause(&mut self, until: u64, now: u64) {
-        let now = self.advance(now);
+        self.advance(now);
+        self.pause_until(self.time.of_clock(until));
+    }
+
+    fn pause_until(&mut self, until: u64) {
+        let now = self.time.now();
         if self.gate.pause(until, now, self.counts.departed) {
             self.delays += 1;
             self.reopen(now);
@@ -44,30 +50,42 @@ impl Ledger {
     }
 
     /// Takes note of what the answer to a departure says of the server's count.
-    pub(crate) fn observe(&mut self, number: u64, report: Report, now: u64) {
+    pub(crate) fn observe(&mut self, number: u64, mut report: Report, now: u64) {
         let now = self.advance(now);
+        let resets_at = self.time.of_clock(report.resets_at);
+        if report.window == report.resets_at {
+            report.window = resets_at;
+        }
+        report.resets_at = resets_at;
         let since = self.counts.departed.saturating_sub(number + 1);
         let view = View::merge(self.view, report, since, now);
         self.view = Some(view);
-        self.heed_view(now);
+        self.heed_view();
     }
 
     /// One more has departed, which the server will count too.
     pub(super) fn count_down(&mut self) {
         if let Some(view) = &mut self.view {
             view.depart();
-            self.heed_view(self.now);
+            self.heed_view();
         }
     }
 
     /// Pauses when the server has nothing left, unless that was to be expected.
-    fn heed_view(&mut self, now: u64) {
+    fn heed_view(&mut self) {
+        let now = self.time.now();
         if let Some(view) = self.view
             && let Some(until) = view.exhausted(now)
-            && !self.is_foreseen(view.report().limit, until, now)
+            && !self.is_expected(view.report().limit, until)
         {
-            self.pause(until, now);
+            self.pause_until(until);
         }
+    }
+
+    /// Whether a server that has nothing left of `limit` until the clock shows that only says what is known anyway.
+    pub(crate) fn is_foreseen(&mut self, limit: Option<u64>, until: u64, now: u64) -> bool {
+        self.advance(now);
+        self.is_expected(limit, self.time.of_clock(until))
     }
 
     /// Whether a server that has nothing left of `limit` until then only says what our own window says more exactly.
@@ -76,18 +94,19 @@ impl Ledger {
     /// nanosecond when the next may go; the server's word for it is in whole seconds, and a pause is followed by a probe.
     /// But if the server permits more than we do, somebody else has used the rest; if its window is longer, ours is
     /// not what limits. Then its word counts.
-    pub(crate) fn is_foreseen(&self, limit: Option<u64>, until: u64, now: u64) -> bool {
-        let pace = self.plan.pace();
-        let ours = u64::from(pace.limit);
-        if pace.period <= ROUNDING {
+    fn is_expected(&self, limit: Option<u64>, until: u64) -> bool {
+        let (now, pace, window) = (self.time.now(), self.plan.pace(), self.departures.window());
+        let is_ours = limit.is_none_or(|limit| limit == u64::from(pace.limit));
+        let (was_full, ends) = if pace.period <= ROUNDING {
             // Shorter than the server can tell: it sees some of the window before in this one.
-            let ends = now.saturating_add(pace.period).saturating_add(ROUNDING);
-            return limit.is_none_or(|limit| limit == ours) && until <= ends;
-        }
-        let opens = self.departures.opens(1);
-        let is_full = opens > now;
-        is_full
-            && limit.is_none_or(|limit| limit == ours)
-            && until <= opens.saturating_add(ROUNDING)
+            let lasts = pace.period.saturating_add(ROUNDING);
+            let filled = window.filled();
+            let was_full = filled.is_some_and(|filled| now <= filled.saturating_add(lasts));
+            (was_full, now.saturating_add(lasts))
+        } else {
+            let opens = window.opens(1);
+            (opens > now, opens.saturating_add(ROUNDING))
+        };
+        was_full && is_ours && until <= ends
     }
 }

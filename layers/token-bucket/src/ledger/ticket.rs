@@ -5,8 +5,8 @@
 pub(crate) struct Ticket {
     pub(super) id: u64,
     pub(super) cost: u32,
-    /// When it may depart, if its slot has passed and it was told so.
-    pub(super) promised: Option<u64>,
+    /// Its place among those whose slot has passed, if it was given one.
+    pub(super) place: Option<u64>,
 }
 
 impl Ticket {

@@ -25,9 +25,12 @@ pub(super) struct Window {
     next: usize,
     /// Units in the group that is not closed yet.
     open: u64,
-    newest: Option<u64>,
+    /// When the last unit was, if there was one.
+    newest: u64,
     /// The last group that had to make room.
     forgotten: Option<u64>,
+    /// When it was full last.
+    filled: Option<u64>,
     /// Units there ever were.
     count: u64,
 }
@@ -44,24 +47,30 @@ impl Window {
             capacity: usize::try_from(groups).unwrap_or(usize::MAX),
             next: 0,
             open: 0,
-            newest: None,
+            newest: 0,
             forgotten: None,
+            filled: None,
             count: 0,
         }
     }
 
     /// Notes that `units` happened `at` this time, which is not before any other.
+    #[inline]
     pub(super) fn push(&mut self, at: u64, units: u32) {
         if units == 0 {
             return;
         }
-        self.newest = Some(at);
+        self.newest = at;
         self.count += u64::from(units);
-        if self.is_exact() {
+        if units == 1 && self.is_exact() {
             self.close(at);
-            (1..units).for_each(|_| self.close(at));
-            return;
+        } else {
+            self.push_many(at, units);
         }
+    }
+
+    #[cold]
+    fn push_many(&mut self, at: u64, units: u32) {
         self.open += u64::from(units);
         while self.open >= self.grain {
             self.open -= self.grain;
@@ -69,6 +78,7 @@ impl Window {
         }
     }
 
+    #[inline]
     fn close(&mut self, at: u64) {
         if self.groups.len() < self.capacity {
             self.groups.push(at);
@@ -79,11 +89,25 @@ impl Window {
         if self.next == self.capacity {
             self.next = 0;
         }
+        let oldest = self.groups.get(self.next);
+        if oldest.is_some_and(|&oldest| at - oldest < self.period) {
+            self.filled = Some(at);
+        }
+    }
+
+    /// Returns the last time after which nothing more fitted.
+    pub(super) const fn filled(&self) -> Option<u64> {
+        self.filled
+    }
+
+    /// Tells whether one more fits into the window at `now`.
+    pub(super) fn fits(&self, now: u64) -> bool {
+        self.opens(1) <= now
     }
 
     /// Returns when the newest unit was.
-    pub(super) const fn newest(&self) -> Option<u64> {
-        self.newest
+    pub(super) fn newest(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.newest)
     }
 
     /// Tells whether every unit is remembered by its own time.
@@ -161,7 +185,7 @@ impl Window {
                 resized.push(at, units(self.grain));
             }
         }
-        if let Some(newest) = self.newest {
+        if let Some(newest) = self.newest() {
             resized.push(newest, units(self.open));
         }
         resized.count = self.count;
@@ -171,7 +195,7 @@ impl Window {
     /// Returns a time not before that of the unit `back` places before the next one.
     fn behind(&self, back: u64) -> Option<u64> {
         if back <= self.open {
-            return self.newest;
+            return self.newest();
         }
         let groups = if self.is_exact() {
             back - 1

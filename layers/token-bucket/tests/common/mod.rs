@@ -1,9 +1,9 @@
 //! Many callers in virtual time.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use egress_time::{Clock, Instant, ManualTimer};
+use egress_time::{Clock, Instant, ManualSleep, ManualTimer, Timer};
 use egress_token_bucket::{Bucket, BucketStatus, Quota};
-use std::{future::Future, time::Duration};
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 use tokio_test::task::{Spawn, spawn};
 
 pub(crate) const MILLI: Duration = Duration::from_millis(1);
@@ -36,6 +36,43 @@ pub(crate) fn status(bucket: &Bucket, timer: &ManualTimer) -> BucketStatus {
         "{status:?}"
     );
     status
+}
+
+/// A timer that counts the time that is left, as `setTimeout` does, and a clock that somebody sets back.
+#[derive(Clone)]
+pub(crate) struct SetBack {
+    pub(crate) time: ManualTimer,
+    by: Rc<Cell<Duration>>,
+}
+
+impl SetBack {
+    pub(crate) fn new(time: &ManualTimer) -> Self {
+        let (time, by) = (time.clone(), Rc::default());
+        Self { time, by }
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.by.set(self.by.get() + by);
+    }
+}
+
+impl Clock for SetBack {
+    fn now(&self) -> Instant {
+        self.time.now() - self.by.get()
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.time.unix_time() - self.by.get()
+    }
+}
+
+impl Timer for SetBack {
+    type Sleep = ManualSleep;
+
+    fn sleep_until(&self, deadline: Instant) -> ManualSleep {
+        self.time
+            .sleep_until(self.time.now() + (deadline - self.now()))
+    }
 }
 
 /// Futures that are polled when they were woken, as an executor does.

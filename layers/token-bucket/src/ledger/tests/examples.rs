@@ -120,6 +120,80 @@ fn those_who_are_late_together_get_times_in_the_order_in_which_they_ask() {
     }
 }
 
+/// T4: a program that was suspended goes on, and those whose slots have passed are given up one after the other.
+#[test]
+fn those_who_were_late_together_and_leave_are_waited_for_by_nobody() {
+    for backwards in [false, true] {
+        let mut ledger = ledger(quota(600, 60 * SECOND, 600, 50 * MILLI));
+        let mut tickets = join_all(&mut ledger, 200, START);
+        let resumed = START + 60 * SECOND;
+        ledger.departs(&mut tickets[0], resumed);
+        for (place, ticket) in (1..).zip(&mut tickets[1..]) {
+            ledger.refuses(ticket, resumed, resumed + place * 50 * MILLI);
+        }
+        let mut newcomer = ledger.joins(resumed, resumed + 200 * 50 * MILLI);
+        // All but one in the middle.
+        let mut stays = tickets.remove(100);
+        if backwards {
+            tickets[1..].reverse();
+        }
+        for ticket in &tickets[1..] {
+            ledger.cancels(ticket, resumed);
+        }
+        ledger.refuses(&mut stays, resumed, resumed + 50 * MILLI);
+        ledger.refuses(&mut newcomer, resumed, resumed + 100 * MILLI);
+        assert_eq!(ledger.quote(resumed, 1), resumed + 150 * MILLI);
+        ledger.cancels(&stays, resumed);
+        ledger.refuses(&mut newcomer, resumed, resumed + 50 * MILLI);
+        ledger.cancels(&newcomer, resumed);
+        assert_eq!(ledger.quote(resumed, 1), resumed + 50 * MILLI, "as ever");
+    }
+}
+
+/// T4: one who leaves when its turn has come has spent its slot, but not another one as well.
+#[test]
+fn one_who_was_late_and_leaves_when_its_turn_has_come_delays_nobody() {
+    let mut ledger = ledger(quota(1, 60 * SECOND, 1, 0));
+    let mut tickets = join_all(&mut ledger, 2, START);
+    let resumed = START + 300 * SECOND;
+    ledger.departs(&mut tickets[0], resumed);
+    ledger.refuses(&mut tickets[1], resumed, resumed + 60 * SECOND);
+    ledger.cancels(&tickets[1], resumed + 60 * SECOND);
+    let mut last = ledger.joins(resumed + 60 * SECOND, resumed + 60 * SECOND);
+    ledger.departs(&mut last, resumed + 60 * SECOND);
+}
+
+/// T3: also those who are suspended twice do not all come at once.
+#[test]
+fn those_who_are_late_a_second_time_line_up_again() {
+    let mut ledger = ledger(quota(600, 60 * SECOND, 600, 50 * MILLI));
+    let mut tickets = join_all(&mut ledger, 100, START);
+    for resumed in [START + 60 * SECOND, START + 120 * SECOND] {
+        let mut first = tickets.pop().unwrap();
+        ledger.departs(&mut first, resumed);
+        for (place, ticket) in (1..).zip(&mut tickets) {
+            ledger.refuses(ticket, resumed, resumed + place * 50 * MILLI);
+        }
+    }
+}
+
+/// T1: a suspended program does not let go at once what was planned to go one by one.
+#[test]
+fn never_more_than_a_burst_departs_at_once_however_late() {
+    for burst in 1..4 {
+        let mut ledger = ledger(quota(60, 60 * SECOND, burst, 0));
+        let mut tickets = join_all(&mut ledger, 7, START);
+        let resumed = START + 30 * SECOND;
+        for (place, ticket) in (1..).zip(&mut tickets) {
+            let at = resumed + SECOND * place.max(u64::from(burst)) - SECOND * u64::from(burst);
+            if at > resumed {
+                ledger.refuses(ticket, resumed, at);
+            }
+            ledger.departs(ticket, at.max(resumed));
+        }
+    }
+}
+
 /// T5: and a promise that is not kept costs one spacing.
 #[test]
 fn one_who_is_promised_a_time_and_never_comes_stalls_nobody() {
@@ -436,16 +510,53 @@ fn a_server_that_has_nothing_left_for_another_reason_pauses_everybody() {
 #[test]
 fn a_window_shorter_than_the_server_can_tell_is_ours_to_keep() {
     let fast = quota(600, SECOND, 600, 0);
-    let (ledger, _) = exhausted(fast, 300, Some(600), 3 * SECOND);
+    let (mut ledger, _) = exhausted(fast, 600, Some(600), 3 * SECOND);
     assert_eq!(ledger.paused_until(), None);
-    let (ledger, _) = exhausted(fast, 300, Some(600), 60 * SECOND);
-    assert_eq!(ledger.paused_until(), Some(START + 60 * SECOND));
-    let (ledger, _) = exhausted(fast, 300, Some(599), 3 * SECOND);
-    assert_eq!(
-        ledger.paused_until(),
-        Some(START + 3 * SECOND),
-        "it permits less than we do"
-    );
+    // Half a window later, what the server says may still be of the one before.
+    let later = START + 2 * SECOND;
+    for mut ticket in join_all(&mut ledger, 300, later) {
+        ledger.departs(&mut ticket, later);
+    }
+    let report = |resets_in| Report {
+        limit: Some(600),
+        remaining: Some(0),
+        resets_at: later + resets_in,
+        window: later + resets_in,
+        counts_requests: true,
+    };
+    ledger.observe(899, report(3 * SECOND), later);
+    assert_eq!(ledger.paused_until(), None);
+    ledger.observe(899, report(60 * SECOND), later);
+    assert_eq!(ledger.paused_until(), Some(later + 60 * SECOND));
+}
+
+/// T8: a short window that we did not use up was used up by somebody else.
+#[test]
+fn a_short_window_that_others_have_used_up_pauses_everybody() {
+    let fast = quota(600, SECOND, 600, 0);
+    for (count, limit, why) in [
+        (599, Some(600), "somebody else used one"),
+        (300, Some(600), "somebody else used half"),
+        (300, None, "it does not say of what, and we used less"),
+        (600, Some(599), "it permits less than we do"),
+    ] {
+        let (ledger, _) = exhausted(fast, count, limit, 3 * SECOND);
+        assert_eq!(ledger.paused_until(), Some(START + 3 * SECOND), "{why}");
+    }
+    // The window was full, but that is long ago.
+    let (mut ledger, _) = exhausted(fast, 600, None, 3 * SECOND);
+    let later = START + 4 * SECOND;
+    let mut ticket = ledger.acquires(later, 1);
+    let departed = ledger.departs(&mut ticket, later);
+    let report = Report {
+        limit: Some(600),
+        remaining: Some(0),
+        resets_at: later + SECOND,
+        window: later + SECOND,
+        counts_requests: true,
+    };
+    ledger.observe(departed.number, report, later);
+    assert_eq!(ledger.paused_until(), Some(later + SECOND));
 }
 
 /// T9

@@ -5,7 +5,7 @@ use crate::{
     Quota,
     ledger::{FLOAT, nanos},
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 /// Everything that happened, oldest first, and how much that is forgotten was before it.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ enum Gate {
     Probing { number: u64, lapses: u64 },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct State {
     /// In units of 1/limit nanoseconds.
     arrival: u128,
@@ -57,14 +57,19 @@ pub(super) struct Model {
     now: u64,
     base: State,
     floor: u64,
-    barrier: u64,
-    /// Times promised to those whose slot has passed, and their units.
+    /// No slot before this time, and none with an arrival before this one.
+    barrier: (u64, u128),
+    /// Those whose slot has passed and who have a place: who, and of how many units.
     line: Vec<(u64, u64)>,
+    line_floor: u64,
+    /// Who waits before the line, until when, and of how many units.
+    delayed: Option<(u64, u64, u64)>,
+    /// Who ever had a place in the line.
+    had_place: HashSet<u64>,
     /// Who has which slots to come.
     plan: Vec<(u64, VecDeque<u64>)>,
-    /// What those were promised whose slot has passed.
-    promises: HashMap<u64, u64>,
-    departures: History,
+    /// Departures, as if they were slots.
+    departures: State,
     departed: u64,
     gate: Gate,
     paused_until: u64,
@@ -79,16 +84,15 @@ impl Model {
             burst: 0,
             spacing: 0,
             now: 0,
-            base: State {
-                arrival: 0,
-                spent: History::default(),
-            },
+            base: State::default(),
             floor: 0,
-            barrier: 0,
+            barrier: (0, 0),
             line: Vec::new(),
+            line_floor: 0,
+            delayed: None,
+            had_place: HashSet::new(),
             plan: Vec::new(),
-            promises: HashMap::new(),
-            departures: History::default(),
+            departures: State::default(),
             departed: 0,
             gate: Gate::Open,
             paused_until: 0,
@@ -105,16 +109,22 @@ impl Model {
         self.spacing = nanos(quota.spacing());
     }
 
-    fn first(&self, state: &State, floor: u64) -> u64 {
+    fn conforms(&self, arrival: u128) -> u64 {
         let tolerance = u128::from(self.burst - 1) * u128::from(self.period);
-        let conforms = state
-            .arrival
+        let conforms = arrival
             .saturating_sub(tolerance)
             .div_ceil(u128::from(self.limit));
-        let spaced = state.spent.0.last().map_or(0, |last| last + self.spacing);
+        u64::try_from(conforms).unwrap()
+    }
+
+    fn spaced(&self, state: &State) -> u64 {
+        state.spent.0.last().map_or(0, |last| last + self.spacing)
+    }
+
+    fn first(&self, state: &State, (floor, arrival): (u64, u128)) -> u64 {
         floor
-            .max(spaced)
-            .max(u64::try_from(conforms).unwrap())
+            .max(self.spaced(state))
+            .max(self.conforms(state.arrival.max(arrival)))
             .max(state.spent.opens(self.limit, self.period, 1))
     }
 
@@ -127,9 +137,11 @@ impl Model {
     /// Returns the times of the next units.
     fn times(&self, count: usize) -> Vec<u64> {
         let mut state = self.base.clone();
+        let (barrier, arrival) = self.barrier;
         (0..count)
             .map(|_| {
-                let at = self.first(&state, self.floor.max(self.barrier));
+                let at = self.first(&state, (self.floor.max(barrier), arrival));
+                state.arrival = state.arrival.max(arrival);
                 self.step(&mut state, at);
                 at
             })
@@ -154,6 +166,7 @@ impl Model {
                 self.plan.remove(0);
             }
             let mut base = self.base.clone();
+            base.arrival = base.arrival.max(self.barrier.1);
             self.step(&mut base, at);
             self.base = base;
         }
@@ -165,6 +178,86 @@ impl Model {
     fn restart(&mut self, floor: u64) {
         self.floor = floor;
         self.replan();
+    }
+
+    fn restart_all(&mut self, floor: u64) {
+        self.line_floor = floor;
+        self.restart(floor);
+        self.make_way();
+    }
+
+    fn in_line(&self) -> u64 {
+        self.line.iter().map(|(_, units)| units).sum()
+    }
+
+    /// When the line can begin to move, and how many units wait before it.
+    fn line_starts(&self) -> (u64, u64) {
+        let (_, until, units) = self.delayed.unwrap_or_default();
+        let first = self.spaced(&self.departures).max(self.paused_until);
+        (first.max(self.line_floor).max(until), units)
+    }
+
+    /// The arrival that so many units after the first of the line have.
+    fn line_arrival(&self, first: u64, units: u64) -> u128 {
+        let first = u128::from(first) * u128::from(self.limit);
+        self.departures.arrival.max(first) + u128::from(units) * u128::from(self.period)
+    }
+
+    /// When one departs who has so many units of the line before it.
+    fn late(&self, before: u64, cost: u64) -> u64 {
+        let (first, delayed) = self.line_starts();
+        let before = before + delayed;
+        let last = before + cost - 1;
+        let (rounds, place) = (last / self.limit, last % self.limit);
+        let window = &self.departures.spent;
+        let opens = window.opens(self.limit, self.period, place + 1).max(first);
+        (first + before * self.spacing)
+            .max(opens + rounds * self.period)
+            .max(self.conforms(self.line_arrival(first, last)))
+    }
+
+    fn advance_line(&mut self) {
+        if let Some((_, until, _)) = self.delayed
+            && until < self.now
+        {
+            self.line_floor = self.line_floor.max(until + self.spacing);
+            self.delayed = None;
+        }
+        while let Some(&(_, units)) = self.line.first()
+            && self.late(0, units) <= self.now
+        {
+            self.line_floor = self.late(units, 1);
+            self.line.remove(0);
+        }
+    }
+
+    /// Slots stay behind the line, and no further.
+    fn make_way(&mut self) {
+        let units = self.in_line();
+        let last = match units {
+            0 => self.delayed.map(|(_, until, _)| until),
+            _ => Some(self.late(units - 1, 1)),
+        };
+        let mut end = self.late(units, 1).max(self.now);
+        if let Some(last) = last {
+            end = end.max(last + 1);
+        }
+        let collides = last.is_some_and(|last| self.times(1)[0] <= last);
+        if collides || self.barrier.0 > end {
+            let (first, delayed) = self.line_starts();
+            self.barrier = (end, self.line_arrival(first, units + delayed));
+            self.replan();
+        }
+    }
+
+    fn leave_line(&mut self, id: u64) {
+        if self.delayed.is_some_and(|(delayed, ..)| delayed == id) {
+            self.delayed = None;
+        }
+        self.line.retain(|(other, _)| *other != id);
+        if self.had_place.contains(&id) && self.line.is_empty() {
+            self.line_floor = self.line_floor.min(self.now);
+        }
     }
 
     fn is_probing(&self) -> bool {
@@ -179,7 +272,7 @@ impl Model {
         self.now = self.now.max(now);
         if matches!(self.gate, Gate::Probing { lapses, .. } if lapses <= self.now) {
             self.gate = Gate::Armed;
-            self.restart(self.now);
+            self.restart_all(self.now);
         }
         if self.is_probing() {
             if self.times(1)[0] <= self.now {
@@ -187,17 +280,17 @@ impl Model {
             }
         } else {
             self.spend();
+            self.advance_line();
         }
     }
 
     fn follows(&self, cost: u32) -> u64 {
-        let spaced = self
-            .departures
-            .0
-            .last()
-            .map_or(0, |last| last + self.spacing);
-        let opens = self.departures.opens(self.limit, self.period, cost.into());
-        opens.max(spaced)
+        let cost = u64::from(cost);
+        let arrival = self.departures.arrival + u128::from(cost - 1) * u128::from(self.period);
+        let opens = self.departures.spent.opens(self.limit, self.period, cost);
+        opens
+            .max(self.spaced(&self.departures))
+            .max(self.conforms(arrival))
     }
 
     pub(super) fn quote(&mut self, now: u64, cost: u32) -> u64 {
@@ -233,36 +326,38 @@ impl Model {
         if self.is_probing() {
             return Err(self.times(1)[0]);
         }
-        let mut earliest = self.follows(cost).max(self.paused_until);
-        let promised = self.promises.get(&id).copied();
-        if let Some(promised) = promised
-            && promised > self.now
-        {
-            return Err(earliest.max(promised));
-        }
-        let is_its_turn = promised.is_some() && earliest <= self.now + self.spacing;
-        self.line.retain(|(at, _)| *at >= self.now);
-        if !is_its_turn && let Some(&(last, _)) = self.line.last() {
-            let units: u64 = self.line.iter().map(|(_, units)| units).sum();
-            let units = units + u64::from(cost);
-            let opens = self.departures.opens(self.limit, self.period, units);
-            earliest = earliest.max(last + self.spacing).max(opens);
-        }
-        if earliest > self.now {
-            if !is_its_turn {
-                self.promises.insert(id, earliest);
-                self.line.push((earliest, cost.into()));
-                let collides = self.times(1)[0] <= earliest;
-                let behind = if collides { self.spacing.max(1) } else { 1 };
-                self.barrier = self.barrier.max(earliest + behind);
-                self.replan();
+        let units = u64::from(cost);
+        let alone = self.follows(cost).max(self.paused_until);
+        let mut at = self.late(self.in_line(), units);
+        if self.had_place.contains(&id) {
+            if let Some(place) = self.line.iter().position(|(other, _)| *other == id) {
+                let before = self.line[..place].iter().map(|(_, units)| units).sum();
+                return Err(self.late(before, units));
             }
-            return Err(earliest);
+            let is_free = self.delayed.is_none_or(|(delayed, ..)| delayed == id);
+            if alone > self.now && is_free {
+                self.delayed = Some((id, alone, units));
+                self.make_way();
+                return Err(alone);
+            }
+            if alone <= self.now {
+                at = alone;
+            }
+        }
+        if at > self.now {
+            self.had_place.insert(id);
+            self.line.push((id, units));
+            self.make_way();
+            return Err(at);
         }
         let number = self.departed;
         self.departed += 1;
-        for _ in 0..cost {
-            self.departures.0.push(self.now);
+        self.leave_line(id);
+        let mut departures = self.departures.clone();
+        (0..cost).for_each(|_| self.step(&mut departures, self.now));
+        self.departures = departures;
+        if self.had_place.contains(&id) {
+            self.make_way();
         }
         if self.gate == Gate::Armed {
             let lapses = self.now + PATIENCE;
@@ -276,6 +371,10 @@ impl Model {
         self.clock(now);
         self.plan.retain(|(other, _)| *other != id);
         self.replan();
+        self.leave_line(id);
+        if self.had_place.contains(&id) {
+            self.make_way();
+        }
     }
 
     pub(super) fn pause(&mut self, now: u64, until: u64) {
@@ -284,7 +383,7 @@ impl Model {
             self.paused_until = until;
             self.since = self.departed;
             self.gate = Gate::Armed;
-            self.restart(until);
+            self.restart_all(until);
         }
     }
 
@@ -299,7 +398,7 @@ impl Model {
         } else {
             return;
         }
-        self.restart(self.now.max(self.paused_until));
+        self.restart_all(self.now.max(self.paused_until));
         self.clock(now);
     }
 
@@ -307,22 +406,24 @@ impl Model {
         self.clock(now);
         let now = u128::from(self.now);
         let old = (self.limit, self.period);
-        let debt = self
-            .base
-            .arrival
-            .saturating_sub(now * u128::from(old.0))
-            .div_ceil(u128::from(old.0));
-        let units = (debt * u128::from(old.0)).div_ceil(u128::from(old.1));
+        let in_use = |state: &State| {
+            let (limit, period) = (u128::from(old.0), u128::from(old.1));
+            let debt = state.arrival.saturating_sub(now * limit).div_ceil(limit);
+            (debt * limit).div_ceil(period)
+        };
         self.set(quota);
-        self.base.arrival = now * u128::from(self.limit) + units * u128::from(self.period);
-        self.base.spent = self.base.spent.resized(old.0, self.limit);
-        self.departures = self.departures.resized(old.0, self.limit);
+        for state in [&mut self.base, &mut self.departures] {
+            let units = in_use(state);
+            state.arrival = now * u128::from(self.limit) + units * u128::from(self.period);
+            state.spent = state.spent.resized(old.0, self.limit);
+        }
+        self.barrier = (0, 0);
         let floor = if self.is_probing() {
             self.afloat()
         } else {
             self.now
         };
-        self.restart(floor.max(self.paused_until));
+        self.restart_all(floor.max(self.paused_until));
         self.clock(self.now);
     }
 }

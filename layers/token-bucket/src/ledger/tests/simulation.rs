@@ -131,6 +131,20 @@ impl<'a> Simulation<'a> {
         for pair in self.departures.windows(2) {
             assert!(pair[1] - pair[0] >= nanos(self.quota.spacing()));
         }
+        // One more than the burst takes one call's share of the period, two more take two, and so on.
+        let burst = u64::from(self.quota.burst());
+        let mut arrival = 0;
+        for at in self
+            .departures
+            .iter()
+            .map(|at| at * u64::from(self.quota.limit()))
+        {
+            assert!(
+                arrival <= at + (burst - 1) * period,
+                "more than {burst} at once"
+            );
+            arrival = arrival.max(at) + period;
+        }
     }
 }
 
@@ -162,15 +176,20 @@ fn almost_everything_that_is_permitted_departs() {
         // The spacing limits: 200 a second.
         (quota(600, SECOND, 10, 5 * MILLI), 200 * 60),
         (quota(600, SECOND, 1, 5 * MILLI), 200 * 60),
+        // The burst is what there is to make up for a late timer.
+        (quota(200, SECOND, 1, 0), 200 * 60),
+        (quota(200, SECOND, 2, 0), 200 * 60),
+        (quota(600, SECOND, 2, 0), 600 * 60),
+        (quota(600, SECOND, 10, 0), 600 * 60),
     ] {
         for late in [(0, 0), (MILLI, MILLI / 20)] {
             let mut simulation = Simulation::new(quota, 150);
             simulation.late = late;
-            simulation.run(START + 1_200 * SECOND);
+            simulation.run(START + 300 * SECOND);
             simulation.obeyed();
-            let share = share(simulation.departures.len(), per_minute * 20);
+            let share = share(simulation.departures.len(), per_minute * 5);
             assert!(share >= 0.98, "{share} of {quota:?} with {late:?}");
-            let asks = share.max(1.0) * 3.0 * f64::from(u32::try_from(per_minute * 20).unwrap());
+            let asks = share.max(1.0) * 3.0 * f64::from(u32::try_from(per_minute * 5).unwrap());
             let asked = f64::from(u32::try_from(simulation.asked).unwrap());
             assert!(asked < asks, "{asked} asked for {quota:?}: a herd");
         }
@@ -251,4 +270,39 @@ fn a_hundred_thousand_wait_and_half_of_them_leave() {
     assert!((START + 50 * SECOND..START + 52 * SECOND).contains(&latest));
     ledger.advance(latest);
     assert_eq!(ledger.queued(), 0);
+}
+
+/// T4: also of those whose slots have passed; else a program that was suspended would be busy with them for an hour.
+#[test]
+fn a_hundred_thousand_are_late_and_half_of_them_leave() {
+    let count = 100_000;
+    let mut ledger = Ledger::new(&quota(1_000, SECOND, 10, 0), PATIENCE);
+    let mut tickets: Vec<_> = (0..count)
+        .map(|_| Some(ledger.acquires(START, 1)))
+        .collect();
+    let resumed = START + 3_600 * SECOND;
+    for ticket in tickets.iter_mut().flatten() {
+        let _ = ledger.commit(ticket, resumed);
+    }
+    let departed = usize::try_from(ledger.counts().departed).unwrap();
+    assert_eq!(departed, 10, "the burst");
+    let mut order: Vec<_> = (departed..count).collect();
+    fastrand::Rng::with_seed(3).shuffle(&mut order);
+    for &place in order.iter().filter(|&&place| place % 2 == 1) {
+        ledger.cancel(&tickets[place].take().unwrap());
+    }
+    // The others are as far in front as the rate allows, but for the burst that is in the first window.
+    let mut told = Vec::new();
+    for ticket in tickets[departed..].iter_mut().flatten() {
+        match ledger.commit(ticket, resumed) {
+            Err(Verdict::NotUntil(at)) => told.push(at),
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+    assert!(told.is_sorted());
+    for (place, at) in (1..).zip(told) {
+        let at_the_rate = resumed + place * MILLI;
+        assert!((at_the_rate..=at_the_rate + 10 * MILLI).contains(&at));
+    }
+    assert!(ledger.quote(resumed, 1) <= resumed + 50_010 * MILLI);
 }
