@@ -2,15 +2,13 @@
 
 use crate::{
     BoxError, Executor, Task,
-    movable::Movable,
     replay::Replay,
     shared::Shared,
-    stats::Live,
-    tracked::{Tracked, poll_tracked, track},
+    shelved::Shelved,
+    tracked::{Movable, Tracked},
 };
 use bytes::Bytes;
-use egress_body_end::EndGuard;
-use egress_time::Timer;
+use egress_time::{Instant, Timer};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -25,7 +23,7 @@ pin_project! {
     ///
     /// Frames, trailers, size and end are those of the inner body, which is dropped as soon as it is over.
     /// Dropping it before that disposes of the rest as [`Drain`](crate::Drain) says; that never waits, and
-    /// a panic of the inner body while it is drained goes no further.
+    /// a panic of the inner body while it is drained goes no further, unless panics abort.
     ///
     /// # Errors
     ///
@@ -42,6 +40,8 @@ pin_project! {
         #[pin]
         content: Content<B>,
         shared: Arc<Shared<B, T, X>>,
+        // Of the whole request; the far future where it has none.
+        deadline: Instant,
     }
 
     impl<B, T, X> PinnedDrop for ResponseBody<B, T, X>
@@ -62,9 +62,11 @@ pin_project! {
         /// The end was reached, or told.
         Over,
         /// A body that nobody but its owner can get hold of, so it needs no allocation.
-        Inline { #[pin] body: B, guard: EndGuard<Live> },
-        /// A body that an executor can take over, or somebody can cancel who waits for its connection.
-        Movable { body: Movable<B> },
+        Inline { #[pin] body: Tracked<B> },
+        /// A body that an executor can take over.
+        Movable { body: Option<Movable<B>> },
+        /// A body that lies where somebody can cancel it who waits for its connection.
+        Shelved { shelved: Shelved },
         /// What was read of an error's body.
         Captured { replay: Replay },
     }
@@ -77,15 +79,31 @@ where
     X: Executor<Task<B, T>>,
 {
     /// Takes a body for an owner who may forget it.
-    pub(crate) fn for_caller(body: B, shared: Arc<Shared<B, T, X>>) -> Self {
-        let body = Self::new(body, shared, true);
-        body.shared.watch();
+    pub(crate) fn new(body: B, shared: Arc<Shared<B, T, X>>, deadline: Instant) -> Self {
+        let body = Tracked::new(body, &shared.stats);
+        let mut begin_watch = false;
+        let content = if body.is_over() {
+            Content::Over
+        } else if let Some(shelf) = &shared.shelf {
+            let (shelved, begin) = Shelved::new(body, shelf, &shared);
+            begin_watch = begin;
+            Content::Shelved { shelved }
+        } else if shared.executor.is_some() {
+            let body = Some(Box::pin(body));
+            Content::Movable { body }
+        } else {
+            Content::Inline { body }
+        };
+        let body = Self {
+            content,
+            shared,
+            deadline,
+        };
+        // Foreign code: if it panics, the body is disposed of.
+        if begin_watch {
+            body.shared.watch();
+        }
         body
-    }
-
-    /// Takes a body that will be polled until it is dropped.
-    pub(crate) fn for_capture(body: B, shared: Arc<Shared<B, T, X>>) -> Self {
-        Self::new(body, shared, false)
     }
 
     /// Makes a body of what was captured of another one.
@@ -93,38 +111,21 @@ where
         Self {
             content: Content::Captured { replay },
             shared,
+            deadline: Instant::FAR_FUTURE,
         }
-    }
-
-    pub(crate) const fn shared(&self) -> &Arc<Shared<B, T, X>> {
-        &self.shared
-    }
-
-    fn new(body: B, shared: Arc<Shared<B, T, X>>, may_rest: bool) -> Self {
-        let guard = track(&body, &shared.stats);
-        let shelf = shared.shelf.as_ref().filter(|_| may_rest);
-        let content = if guard.is_over() {
-            Content::Over
-        } else if shelf.is_none() && shared.executor.is_none() {
-            Content::Inline { body, guard }
-        } else {
-            let body = Box::pin(body);
-            let body = Movable::new(Tracked { body, guard }, shelf, &shared.timer);
-            Content::Movable { body }
-        };
-        Self { content, shared }
     }
 
     fn dispose(self: Pin<&mut Self>) {
         let this = self.project();
-        match this.content.project() {
-            ContentProjected::Over | ContentProjected::Captured { .. } => {}
-            ContentProjected::Inline { body, guard } => this.shared.dispose_in_place(body, guard),
-            ContentProjected::Movable { body } => {
-                if let Some(tracked) = body.take() {
-                    this.shared.dispose(tracked);
-                }
-            }
+        let body = match this.content.project() {
+            ContentProjected::Over | ContentProjected::Captured { .. } => None,
+            ContentProjected::Inline { body } => return this.shared.dispose_in_place(body),
+            ContentProjected::Movable { body } => body.take(),
+            // One that was cancelled is disposed of.
+            ContentProjected::Shelved { shelved } => shelved.take(this.shared).unwrap_or_default(),
+        };
+        if let Some(body) = body {
+            this.shared.dispose(body, *this.deadline);
         }
     }
 }
@@ -147,13 +148,20 @@ where
         let (frame, is_over) = match this.content.as_mut().project() {
             ContentProjected::Over => return Poll::Ready(None),
             ContentProjected::Captured { replay } => return Poll::Ready(replay.next_frame()),
-            ContentProjected::Inline { body, guard } => {
-                let frame = poll_tracked(body, guard, cx).map_err(Into::into);
-                (frame, guard.is_over())
+            ContentProjected::Inline { mut body } => {
+                let frame = body.as_mut().poll_frame(cx).map_err(Into::into);
+                (frame, body.is_over())
             }
             ContentProjected::Movable { body } => {
-                let frame = body.poll_frame(cx, &this.shared.timer);
+                let Some(body) = body else {
+                    return Poll::Ready(None);
+                };
+                let frame = body.as_mut().poll_frame(cx).map_err(Into::into);
                 (frame, body.is_over())
+            }
+            ContentProjected::Shelved { shelved } => {
+                let frame = shelved.poll_frame(this.shared, cx);
+                (frame, shelved.is_over())
             }
         };
         if is_over {
@@ -165,18 +173,23 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Over => true,
-            Content::Inline { body, .. } => body.is_end_stream(),
+            Content::Inline { body } => body.body().is_end_stream(),
+            Content::Movable { body } => {
+                body.as_ref().is_none_or(|body| body.body().is_end_stream())
+            }
             // Else it would be over by now: nobody but us polls it.
-            Content::Movable { .. } => false,
+            Content::Shelved { .. } => false,
             Content::Captured { replay } => replay.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Over => SizeHint::with_exact(0),
-            Content::Inline { body, .. } => body.size_hint(),
-            Content::Movable { body } => body.size_hint(),
+            Content::Over | Content::Movable { body: None } => SizeHint::with_exact(0),
+            Content::Inline { body } => body.body().size_hint(),
+            Content::Movable { body: Some(body) } => body.body().size_hint(),
+            // A method call would be an error to clippy where `SizeHint` is `Copy`: from http-body 1.1 on.
+            Content::Shelved { shelved } => SizeHint::clone(shelved.size_hint()),
             Content::Captured { replay } => replay.size_hint(),
         }
     }
@@ -191,7 +204,9 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.content {
             Content::Over => "ResponseBody(over)",
-            Content::Inline { .. } | Content::Movable { .. } => "ResponseBody(live)",
+            Content::Inline { .. } | Content::Movable { .. } | Content::Shelved { .. } => {
+                "ResponseBody(live)"
+            }
             Content::Captured { .. } => "ResponseBody(captured)",
         })
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 /// The response of such a body waits until the body is over, has shown itself longer than the limit, or until
 /// the time is over; a deadline of the whole request ([`RequestContext`](egress_context::RequestContext)) can
 /// only shorten that time. Then its connection is freed, the response gets the part that was read as its
-/// body, and a copy as a [`CapturedBody`](egress_body_end::CapturedBody) in its extensions. What happens to a
-/// longer body's rest is up to [`Drain`](crate::Drain). If that part is not all, the body ends with
+/// body, and a copy as a [`CapturedBody`](egress_body_end::CapturedBody) in its extensions. Of a longer body's
+/// rest, what is there is [drained](crate::Drain) on the spot. If that part is not all, the body ends with
 /// [`Truncated`](crate::Truncated), and if there was an error, with that error. Trailers are kept.
 ///
 /// Nothing is captured where there is nothing to read: from `HEAD`, 204, 304, and bodies of size zero.

@@ -13,6 +13,11 @@ pub(crate) const FRAMES_AT_ONCE: u32 = 64;
 /// dropped, which closes it. A body that says itself that it has more left than may be read is dropped at
 /// once.
 ///
+/// Nothing is read in the background of the body of an error that was [captured](crate::Capture), whose connection
+/// is to be free before the caller sees the response, nor of a body whose request is beyond its deadline
+/// ([`RequestContext`](egress_context::RequestContext)): expiry frees a connection at once. A drain that has begun
+/// ends with the deadline.
+///
 /// # Defaults
 ///
 /// - on the spot: 64 KiB

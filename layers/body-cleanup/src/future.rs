@@ -1,20 +1,15 @@
 //! The future of a response.
 
-use crate::{
-    BoxError, Executor, ResponseBody, Task,
-    capturing::{Captured, Capturing},
-    shared::Shared,
-};
+use crate::{BoxError, Executor, ResponseBody, Task, capturing::Capturing, shared::Shared};
 use bytes::Bytes;
-use egress_body_end::has_body;
+use egress_body_end::BodyRule;
 use egress_time::{Instant, Timer};
-use http::{Method, Response};
+use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -49,8 +44,10 @@ pin_project! {
         T: Timer,
         X: Executor<Task<B, T>>,
     {
-        Waiting { #[pin] response: F, call: Call<B, T, X> },
-        Capturing { #[pin] capturing: Capturing<B, T, X>, head: Response<()> },
+        // The call is taken when the response has come.
+        Waiting { #[pin] response: F, call: Option<Call<B, T, X>> },
+        // Boxed: it is larger than most futures, and few responses are errors.
+        Capturing { capturing: Pin<Box<Capturing<B, T, X>>> },
         Done,
     }
 }
@@ -58,8 +55,8 @@ pin_project! {
 /// What is remembered of a request.
 pub(crate) struct Call<B, T, X> {
     pub(crate) shared: Arc<Shared<B, T, X>>,
-    pub(crate) method: Method,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) rule: BodyRule,
+    pub(crate) deadline: Instant,
 }
 
 impl<F, B, T, X> ResponseFuture<F, B, T, X>
@@ -70,7 +67,10 @@ where
 {
     pub(crate) const fn new(response: F, call: Call<B, T, X>) -> Self {
         Self {
-            state: State::Waiting { response, call },
+            state: State::Waiting {
+                response,
+                call: Some(call),
+            },
         }
     }
 }
@@ -88,41 +88,27 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
-            match state.as_mut().project() {
+            let result = match state.as_mut().project() {
                 StateProjected::Waiting { response, call } => {
-                    let response = match ready!(response.poll(cx)) {
-                        Ok(response) => response,
-                        Err(error) => {
-                            state.set(State::Done);
-                            return Poll::Ready(Err(error));
+                    let response = ready!(response.poll(cx));
+                    let call = call.take().expect("taken only with the response");
+                    match response {
+                        Ok(response) if call.captures(&response) => {
+                            let capturing = Box::pin(Capturing::new(response, call));
+                            state.set(State::Capturing { capturing });
+                            continue;
                         }
-                    };
-                    let captures = call.captures(&response);
-                    let (shared, deadline) = (Arc::clone(&call.shared), call.deadline);
-                    let (head, body) = response.into_parts();
-                    let head = Response::from_parts(head, ());
-                    if !captures {
-                        state.set(State::Done);
-                        let body = ResponseBody::for_caller(body, shared);
-                        return Poll::Ready(Ok(head.map(|()| body)));
+                        Ok(response) => Ok(response
+                            .map(|body| ResponseBody::new(body, call.shared, call.deadline))),
+                        Err(error) => Err(error),
                     }
-                    state.set(State::Capturing {
-                        capturing: Capturing::new(body, &shared, deadline),
-                        head,
-                    });
                 }
-                StateProjected::Capturing { capturing, head } => {
-                    let shared = capturing.shared();
-                    let Captured { copy, replay } = ready!(capturing.poll(cx));
-                    let mut response = mem::take(head);
-                    // The rest of the body goes before the caller sees the response.
-                    state.set(State::Done);
-                    response.extensions_mut().insert(copy);
-                    let body = ResponseBody::captured(replay, shared);
-                    return Poll::Ready(Ok(response.map(|()| body)));
-                }
+                StateProjected::Capturing { capturing } => Ok(ready!(capturing.as_mut().poll(cx))),
                 StateProjected::Done => panic!("a ResponseFuture was polled after it was ready"),
-            }
+            };
+            // What is left of a captured body goes before the caller sees the response.
+            state.set(State::Done);
+            return Poll::Ready(result);
         }
     }
 }
@@ -131,7 +117,7 @@ impl<B: Body, T, X> Call<B, T, X> {
     fn captures(&self, response: &Response<B>) -> bool {
         let body = response.body();
         self.shared.capture.applies_to(response.status())
-            && has_body(&self.method, response.status())
+            && self.rule.allows(response.status())
             && !body.is_end_stream()
             && body.size_hint().exact() != Some(0)
     }

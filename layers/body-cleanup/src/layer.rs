@@ -1,7 +1,7 @@
 //! The layer and its settings.
 
 use crate::{
-    BodyCleanup, Capture, Drain, NoExecutor, Stats, shared::Shared, shelf::Shelf, tracked::Tracked,
+    BodyCleanup, Capture, Drain, NoExecutor, Stats, shared::Shared, shelf::Shelf, tracked::Movable,
 };
 use egress_time::Timer;
 use std::{fmt, sync::Arc, time::Duration};
@@ -32,7 +32,7 @@ pub struct BodyCleanupLayer<B, T, X = NoExecutor> {
     drain: Drain,
     capture: Capture,
     stats: Stats,
-    shelf: Option<Arc<Shelf<Tracked<B>>>>,
+    shelf: Option<Arc<Shelf<Movable<B>>>>,
 }
 
 impl<B, T> BodyCleanupLayer<B, T> {

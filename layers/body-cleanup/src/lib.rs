@@ -17,9 +17,12 @@
 //!
 //! A body is idle while its owner does not poll it. One that was polled and is waiting for the network is
 //! not, however slow the server is: it has its owner's waker. So a body rests from the moment it is handed
-//! over, or from the last frame it gave, until its owner asks for the next. An owner that polls a body once,
-//! gets `Pending`, and then turns to something else without dropping it looks just like one that waits; such
-//! a body is never idle.
+//! over, or from the last frame it gave, until its owner asks for the next.
+//!
+//! An owner that polls a body once, gets `Pending`, and then turns to something else without dropping it looks
+//! just like one that waits, until there is something to read: then it is woken and does not come. From the next
+//! look on, of which there are four in an idle timeout, its body rests, too. If the server never sends anything, it
+//! takes a timeout that is armed inside to end it.
 //!
 //! No timer is armed for a resting body. It is cancelled by whoever has a task to do it in: a caller that
 //! waits for the inner service to become ready – if the inner service is a concurrency limit, somebody who
@@ -48,7 +51,7 @@
 //! # Cancel safety
 //!
 //! Dropping the [`ResponseFuture`] before the response has come drops the inner future; during a capture it
-//! disposes of the body as any early drop does. Nothing ever waits for a cancel or a drain to finish, except
+//! disposes of the body, on the spot. Nothing ever waits for a cancel or a drain to finish, except
 //! who is kept waiting by the connection itself.
 //!
 //! # hyper
@@ -61,16 +64,20 @@
 //! the connection lives. With HTTP/2 the other streams never suffer; a drain on the spot takes what has
 //! already arrived, and if that includes the end, it spares the server a reset.
 //!
-//! A drain on the spot polls the body inside of `drop`, with a waker that does nothing. hyper's bodies are
+//! A drain on the spot polls the body inside of `drop`, with a waker that does nothing
+//! ([`looking`](egress_body_end::looking)). hyper's bodies are
 //! channels and do not mind. A body that touches a runtime's I/O itself may panic when it is dropped outside
-//! of that runtime; such a panic is caught and the body dropped.
+//! of that runtime; such a panic is caught and the body dropped. Where panics abort, it does abort. While its
+//! owner panics, a body is dropped without being read.
 //!
 //! # Workers
 //!
 //! Use [`Drain::NEVER`]: dropping the body cancels the stream, which costs nothing and frees its memory at
-//! once. Make one layer for each invocation, since a body must not be touched by another request's task;
+//! once, and nothing is polled in a drop, where a panic could not be caught: on wasm32 it takes the whole
+//! isolate with it. Make one layer for each invocation, since a body must not be touched by another request's task;
 //! [`BodyCleanupLayer::with_stats`] lets all of them count together. Waiters sleep on a timer of their own
-//! and no waker is shared, so a task that is forgotten without a drop is in nobody's way.
+//! and no waker is shared, so a task that is forgotten without a drop is in nobody's way; only
+//! [`Counts::live`] tells of it for ever.
 //!
 //! # Example
 //!
@@ -109,8 +116,8 @@ mod capture;
 mod capturing;
 mod replay;
 
-mod movable;
 mod shelf;
+mod shelved;
 mod tracked;
 
 mod executor;

@@ -8,19 +8,16 @@ use http_body::{Frame, SizeHint};
 /// The frames of a captured body, still to be handed out.
 pub(crate) struct Replay {
     data: Bytes,
-    trailers: Option<HeaderMap>,
+    /// Boxed: they are rare and large, and a body is moved about.
+    trailers: Option<Box<HeaderMap>>,
     error: Option<BoxError>,
 }
 
 impl Replay {
-    pub(crate) const fn new(
-        data: Bytes,
-        trailers: Option<HeaderMap>,
-        error: Option<BoxError>,
-    ) -> Self {
+    pub(crate) fn new(data: Bytes, trailers: Option<HeaderMap>, error: Option<BoxError>) -> Self {
         Self {
             data,
-            trailers,
+            trailers: trailers.map(Box::new),
             error,
         }
     }
@@ -31,7 +28,7 @@ impl Replay {
             return Some(Ok(Frame::data(std::mem::take(&mut self.data))));
         }
         if let Some(trailers) = self.trailers.take() {
-            return Some(Ok(Frame::trailers(trailers)));
+            return Some(Ok(Frame::trailers(*trailers)));
         }
         self.error.take().map(Err)
     }

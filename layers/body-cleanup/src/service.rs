@@ -6,8 +6,9 @@ use crate::{
     shared::{Shared, cancel_idle},
 };
 use bytes::Bytes;
+use egress_body_end::BodyRule;
 use egress_context::RequestContext;
-use egress_time::{SleepUntil, Timer};
+use egress_time::{Instant, SleepUntil, Timer};
 use http::{Request, Response};
 use http_body::Body;
 use std::{
@@ -113,8 +114,10 @@ where
         let context = RequestContext::current(request.extensions());
         let call = Call {
             shared: Arc::clone(&self.shared),
-            method: request.method().clone(),
-            deadline: context.and_then(|context| context.deadline()),
+            rule: BodyRule::of(request.method()),
+            deadline: context
+                .and_then(|context| context.deadline())
+                .unwrap_or(Instant::FAR_FUTURE),
         };
         ResponseFuture::new(self.inner.call(request), call)
     }

@@ -1,8 +1,10 @@
 //! Values that lie unused, and since when.
 //!
-//! Law: a value in use is never given up; one that has been unused for the timeout is given up by the first
+//! Law: a value in use is never given up, and neither is one whose owner waits to be called; one that has been
+//! unused for the timeout, or whose owner was called and has not come for that long, is given up by the first
 //! look that is taken at the time that the look before it said, or later.
 
+use egress_body_end::Bell;
 use egress_time::Instant;
 use slab::Slab;
 use std::{
@@ -13,6 +15,10 @@ use std::{
 
 /// However short the timeout is, nobody looks more often than this.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// How often in a timeout is looked for owners that were called: a bell knows no clock, so an owner counts as called
+/// from the look that finds its bell rung.
+const LOOKS_FOR_CALLS: u32 = 4;
 
 /// Holds values while their owners do not use them, so that others can find those that lie too long.
 ///
@@ -25,17 +31,29 @@ pub(crate) struct Shelf<V> {
 
 struct State<V> {
     entries: Slab<Entry<V>>,
-    /// How many entries are not given up.
-    alive: usize,
+    /// How many of the entries tell nothing but that something was given up.
+    given_up: usize,
+    looked_at: Instant,
     /// Nothing can have lain too long before this.
     next_look: Instant,
     watched: bool,
 }
 
 enum Entry<V> {
-    InUse,
-    Unused { value: V, since: Instant },
+    Laid { value: V, rest: Rest },
     GivenUp { unused_for: Duration },
+}
+
+/// How a value came to lie here.
+pub(crate) enum Rest {
+    /// Its owner has to come back by itself.
+    Since(Instant),
+    /// Its owner waits to be called. Kept until the value is taken: the last one to drop a bell drops a waker, which
+    /// is foreign code.
+    UntilCalled {
+        bell: Arc<Bell>,
+        called: Option<Instant>,
+    },
 }
 
 /// What somebody who looks gets: the values that have lain too long, and when it makes sense to look again.
@@ -44,10 +62,26 @@ pub(crate) struct Look<V> {
     pub(crate) next: Instant,
 }
 
-/// An owner's place on the shelf; dropping it drops what lies there.
-pub(crate) struct Place<V> {
-    shelf: Arc<Shelf<V>>,
-    key: usize,
+impl Rest {
+    pub(crate) const fn until_called(bell: Arc<Bell>) -> Self {
+        Self::UntilCalled { bell, called: None }
+    }
+
+    /// Returns since when it should have been used again, if that is known now.
+    fn since(&mut self, now: Instant) -> Option<Instant> {
+        let since = match self {
+            Self::Since(since) => since,
+            Self::UntilCalled {
+                called: Some(called),
+                ..
+            } => called,
+            Self::UntilCalled { bell, called } if bell.has_rung() => called.insert(now),
+            Self::UntilCalled { .. } => return None,
+        };
+        // If the clock was set back, what happened before counts from now on.
+        *since = now.min(*since);
+        Some(*since)
+    }
 }
 
 impl<V> Shelf<V> {
@@ -56,7 +90,8 @@ impl<V> Shelf<V> {
             timeout,
             state: Mutex::new(State {
                 entries: Slab::new(),
-                alive: 0,
+                given_up: 0,
+                looked_at: Instant::ORIGIN,
                 next_look: Instant::ORIGIN,
                 watched: false,
             }),
@@ -67,14 +102,27 @@ impl<V> Shelf<V> {
         self.timeout
     }
 
-    /// Lays down a value that is unused from `now` on.
-    pub(crate) fn insert(self: &Arc<Self>, value: V, now: Instant) -> Place<V> {
+    /// Lays a value down; returns the key to [`take`](Self::take) it with, once, and, if anybody could watch, whether
+    /// somebody should begin to.
+    pub(crate) fn lay(&self, value: V, rest: Rest, can_watch: bool) -> (usize, bool) {
         let mut state = self.state();
-        state.alive += 1;
-        let key = state.entries.insert(Entry::Unused { value, since: now });
-        Place {
-            shelf: Arc::clone(self),
-            key,
+        let key = state.entries.insert(Entry::Laid { value, rest });
+        let begin = can_watch && !state.watched;
+        state.watched |= begin;
+        (key, begin)
+    }
+
+    /// Takes a value back, or learns how long it was unused if it was given up.
+    pub(crate) fn take(&self, key: usize) -> Result<Option<V>, Duration> {
+        let mut state = self.state();
+        let entry = state.entries.try_remove(key);
+        state.given_up -= usize::from(matches!(entry, Some(Entry::GivenUp { .. })));
+        // The bell goes after the lock.
+        drop(state);
+        match entry {
+            None => Ok(None),
+            Some(Entry::Laid { value, .. }) => Ok(Some(value)),
+            Some(Entry::GivenUp { unused_for }) => Err(unused_for),
         }
     }
 
@@ -82,49 +130,49 @@ impl<V> Shelf<V> {
     pub(crate) fn look(&self, now: Instant) -> Look<V> {
         let mut state = self.state();
         let mut given_up = Vec::new();
-        // Many waiters look at the same time; only one of them has to look at every entry.
-        if now >= state.next_look {
-            let mut oldest = now;
-            let mut count = 0;
+        // Many waiters look at the same time; only one of them has to look at every entry. A clock that was set back
+        // may not be where it was for a long time.
+        if now >= state.next_look || now < state.looked_at {
+            let mut next = now + self.timeout;
             for (_, entry) in &mut state.entries {
-                let Entry::Unused { since, .. } = *entry else {
+                let Entry::Laid { rest, .. } = entry else {
+                    continue;
+                };
+                let Some(since) = rest.since(now) else {
+                    next = next.min(now + self.timeout / LOOKS_FOR_CALLS);
                     continue;
                 };
                 let unused_for = now - since;
                 if unused_for < self.timeout {
-                    oldest = oldest.min(since);
-                } else if let Entry::Unused { value, .. } =
-                    mem::replace(entry, Entry::GivenUp { unused_for })
-                {
-                    count += 1;
-                    given_up.push(value);
+                    next = next.min(since + self.timeout);
+                } else {
+                    given_up.push(mem::replace(entry, Entry::GivenUp { unused_for }));
                 }
             }
-            state.alive -= count;
-            state.next_look = (oldest + self.timeout).max(now + BETWEEN_LOOKS);
+            state.given_up += given_up.len();
+            state.looked_at = now;
+            state.next_look = next.max(now + BETWEEN_LOOKS);
         }
+        let next = state.next_look;
+        drop(state);
+        let values = given_up.into_iter().filter_map(|entry| match entry {
+            Entry::Laid { value, .. } => Some(value),
+            Entry::GivenUp { .. } => None,
+        });
         Look {
-            given_up,
-            next: state.next_look,
+            given_up: values.collect(),
+            next,
         }
-    }
-
-    /// Tells whether somebody should start to watch: something is there, and nobody watches yet.
-    pub(crate) fn begin_watch(&self) -> bool {
-        let mut state = self.state();
-        let begin = !state.watched && state.alive > 0;
-        state.watched |= begin;
-        begin
     }
 
     /// Tells who watches whether to go on; if nothing is left, the watch is over.
     pub(crate) fn continue_watch(&self) -> bool {
         let mut state = self.state();
-        state.watched = state.alive > 0;
+        state.watched = state.entries.len() > state.given_up;
         state.watched
     }
 
-    /// Ends the watch; whoever inserts something next begins anew.
+    /// Ends the watch; whoever lays something down next begins anew.
     pub(crate) fn end_watch(&self) {
         self.state().watched = false;
     }
@@ -132,46 +180,6 @@ impl<V> Shelf<V> {
     fn state(&self) -> MutexGuard<'_, State<V>> {
         // Nothing panics under the lock, and if it did, no entry would be half-written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<V> Place<V> {
-    /// Takes the value to use it; `None` while it is in use already, and how long it was unused if it was
-    /// given up.
-    pub(crate) fn take(&self) -> Result<Option<V>, Duration> {
-        let mut state = self.shelf.state();
-        let Some(entry) = state.entries.get_mut(self.key) else {
-            return Ok(None);
-        };
-        match mem::replace(entry, Entry::InUse) {
-            Entry::InUse => Ok(None),
-            Entry::Unused { value, .. } => Ok(Some(value)),
-            Entry::GivenUp { unused_for } => {
-                *entry = Entry::GivenUp { unused_for };
-                Err(unused_for)
-            }
-        }
-    }
-
-    /// Lays the value down again, unused from `now` on.
-    pub(crate) fn put(&self, value: V, now: Instant) {
-        let mut state = self.shelf.state();
-        if let Some(entry) = state.entries.get_mut(self.key) {
-            *entry = Entry::Unused { value, since: now };
-        }
-    }
-}
-
-impl<V> Drop for Place<V> {
-    fn drop(&mut self) {
-        let mut state = self.shelf.state();
-        let entry = state.entries.try_remove(self.key);
-        if !matches!(entry, None | Some(Entry::GivenUp { .. })) {
-            state.alive -= 1;
-        }
-        // Dropping a value runs foreign code.
-        drop(state);
-        drop(entry);
     }
 }
 

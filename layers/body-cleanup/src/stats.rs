@@ -17,6 +17,9 @@ pub struct Stats(Arc<Counters>);
 #[non_exhaustive]
 pub struct Counts {
     /// Neither over nor disposed of; a drain in the background is one of these.
+    ///
+    /// What is never dropped stays one of these: a body that was leaked, and on Workers whatever was alive when a
+    /// client went away and its invocation was given up, which runs no drop. There, `live` may be too high.
     pub live: u64,
     /// Read to their end; a body that was at its end from the start is one of these.
     pub ended: u64,

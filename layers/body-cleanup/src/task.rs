@@ -3,7 +3,7 @@
 use crate::{
     shared::cancel_idle,
     shelf::Shelf,
-    tracked::{Drained, Tracked, poll_drain},
+    tracked::{Drained, Movable},
 };
 use bytes::Bytes;
 use egress_time::{SleepUntil, Timer};
@@ -22,8 +22,8 @@ pin_project! {
     /// ones.
     ///
     /// A drain ends when the body is over or a bound of [`Drain`](crate::Drain) is met. There is at most one
-    /// watch for all services of a layer; it wakes about once per idle timeout and ends when it finds no body
-    /// left. Dropping a task drops the body it drains.
+    /// watch for all services of a layer; it wakes about once per idle timeout, four times while an owner waits for
+    /// its body, and ends when it finds no body left. Dropping a task drops the body it drains.
     #[must_use = "futures do nothing unless polled"]
     pub struct Task<B, T: Timer> {
         #[pin]
@@ -34,27 +34,23 @@ pin_project! {
 pin_project! {
     #[project = JobProjected]
     enum Job<B, T: Timer> {
-        Drain { tracked: Tracked<B>, bytes: u64, #[pin] limit: SleepUntil<T> },
+        Drain { body: Movable<B>, bytes: u64, #[pin] limit: SleepUntil<T> },
         Watch { watch: Watch<B>, #[pin] sleep: SleepUntil<T> },
         Done,
     }
 }
 
 /// Ends the watch when the task does, in whatever way. Weak: a sleeping task must not keep anything alive.
-struct Watch<B>(Weak<Shelf<Tracked<B>>>);
+struct Watch<B>(Weak<Shelf<Movable<B>>>);
 
 impl<B, T: Timer> Task<B, T> {
-    pub(crate) const fn drain(tracked: Tracked<B>, bytes: u64, limit: SleepUntil<T>) -> Self {
+    pub(crate) const fn drain(body: Movable<B>, bytes: u64, limit: SleepUntil<T>) -> Self {
         Self {
-            job: Job::Drain {
-                tracked,
-                bytes,
-                limit,
-            },
+            job: Job::Drain { body, bytes, limit },
         }
     }
 
-    pub(crate) fn watch(shelf: &Arc<Shelf<Tracked<B>>>, timer: T) -> Self {
+    pub(crate) fn watch(shelf: &Arc<Shelf<Movable<B>>>, timer: T) -> Self {
         let first = timer.now() + shelf.timeout();
         Self {
             job: Job::Watch {
@@ -80,13 +76,8 @@ impl<B: Body<Data = Bytes>, T: Timer> Future for Task<B, T> {
 impl<B: Body<Data = Bytes>, T: Timer> Job<B, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.project() {
-            JobProjected::Drain {
-                tracked,
-                bytes,
-                limit,
-            } => {
-                let Tracked { body, guard } = tracked;
-                match poll_drain(body.as_mut(), guard, bytes, cx) {
+            JobProjected::Drain { body, bytes, limit } => {
+                match body.as_mut().poll_drain(bytes, cx) {
                     Drained::Over | Drained::TooMuch => Poll::Ready(()),
                     Drained::Pending => limit.poll(cx),
                     Drained::Enough => {

@@ -314,8 +314,7 @@ fn dropping_the_future_in_the_middle_of_a_capture_frees_the_body() {
 
 /// K1, K2
 #[test]
-fn the_rest_of_a_long_error_is_drained_like_any_other() {
-    let steps = [Zeros(6), Wait, Zeros(6)];
+fn the_rest_of_a_long_error_is_drained_on_the_spot() {
     let short = Capture::new().with_max_bytes(5);
     let drained = error_from(
         |layer| layer.with_capture(short),
@@ -324,25 +323,74 @@ fn the_rest_of_a_long_error_is_drained_like_any_other() {
     assert_eq!(drained.layer.stats().counts().drained, 1);
     let closed = error_from(
         |layer| layer.with_capture(short),
-        |timer| Script::new(timer, steps),
+        |timer| Script::new(timer, [Zeros(6), Wait, Zeros(6)]),
     );
     assert_eq!(closed.layer.stats().counts().cancelled, 1);
+}
 
+/// K2, B3: the rest went to the executor, and kept the permit for as long as it took.
+#[test]
+fn an_error_frees_its_connection_before_it_is_seen_although_there_is_an_executor() {
+    let endings: [&[Step]; 3] = [
+        &[Zeros(6), Wait, Zeros(6)],
+        &[Zeros(5), Stuck],
+        &[Zeros(4), Sleep(2 * SECOND), Zeros(1)],
+    ];
+    for steps in endings {
+        let (timer, executor) = (ManualTimer::new(), LocalExecutor::default());
+        let layer = BodyCleanupLayer::new(timer.clone())
+            .with_capture(Capture::new().with_max_bytes(5))
+            .with_executor(executor.clone());
+        let body = Script::new(&timer, steps.iter().copied());
+        let probe = body.probe();
+        let response = respond(&timer, &layer, StatusCode::FORBIDDEN, body);
+        assert!(probe.is_freed(), "{steps:?}");
+        assert_eq!(executor.tasks(), 0);
+        let counts = layer.stats().counts();
+        assert_eq!((counts.live, counts.cancelled, total(counts)), (0, 1, 1));
+        drop(response);
+        assert_eq!(total(layer.stats().counts()), 1);
+    }
+}
+
+/// K2: also when its future is given up, by a deadline for one.
+#[test]
+fn a_capture_that_is_given_up_frees_its_connection_although_there_is_an_executor() {
     let (timer, executor) = (ManualTimer::new(), LocalExecutor::default());
-    let layer = BodyCleanupLayer::new(timer.clone())
-        .with_capture(short)
-        .with_executor(executor.clone());
-    let body = Script::new(&timer, steps);
-    let response = respond(&timer, &layer, StatusCode::FORBIDDEN, body);
-    assert_eq!(
-        executor.tasks(),
-        1,
-        "a drain; there is nothing to watch over"
-    );
-    executor.run(&timer);
-    assert_eq!(layer.stats().counts().drained, 1);
-    drop(response);
-    assert_eq!(total(layer.stats().counts()), 1);
+    let layer = BodyCleanupLayer::new(timer.clone()).with_executor(executor.clone());
+    let body = Script::new(&timer, [Data("some"), Stuck]);
+    let probe = body.probe();
+    let mut service = layer.layer(Once::new(StatusCode::FORBIDDEN, body));
+    let mut future = tokio_test::task::spawn(service.call(Request::new(())));
+    assert!(future.poll().is_pending());
+    drop(future);
+    assert!(probe.is_freed());
+    assert_eq!(executor.tasks(), 0);
+    assert_eq!(layer.stats().counts().cancelled, 1);
+}
+
+/// K2: the clock was looked at only when the body had nothing.
+#[test]
+fn a_body_that_always_has_something_is_captured_for_no_longer_than_its_time() {
+    let timer = ManualTimer::new();
+    let layer = BodyCleanupLayer::new(timer.clone()).with_drain(Drain::NEVER);
+    let body = Script::new(&timer, [Endless("x")]);
+    let probe = body.probe();
+    let mut service = layer.layer(Once::new(StatusCode::FORBIDDEN, body));
+    let mut future = tokio_test::task::spawn(service.call(Request::new(())));
+    assert!(future.poll().is_pending(), "others want to run, too");
+    assert!(future.is_woken());
+    assert_eq!(probe.polls(), 64);
+    assert_eq!(timer.sleepers(), 0, "no timer is needed");
+    timer.advance(SECOND);
+    let std::task::Poll::Ready(response) = future.poll() else {
+        panic!("its time is over");
+    };
+    assert!(probe.is_freed());
+    assert_eq!(probe.polls(), 128);
+    let copy = response.unwrap();
+    let copy = copy.extensions().get::<CapturedBody>().unwrap();
+    assert_eq!((copy.bytes().len(), copy.is_complete()), (128, false));
 }
 
 /// K2

@@ -3,11 +3,15 @@
 mod support;
 
 use egress_body_cleanup::{BodyCleanupLayer, Drain};
+use egress_context::RequestContext;
 use egress_time::{Clock, ManualTimer};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body::SizeHint;
 use std::{task::Poll, time::Duration};
-use support::{LocalExecutor, Probe, Refuses, SECOND, Script, Step, Step::*, poll, respond, total};
+use support::{
+    LocalExecutor, Probe, Refuses, SECOND, Script, ScriptBody, Step, Step::*, poll, request,
+    respond, total,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -356,6 +360,61 @@ fn a_drain_in_the_background_takes_no_longer_than_its_bound() {
     assert!(probe.is_freed());
     assert_eq!(layer.stats().counts().cancelled, 1);
     assert_eq!(timer.sleepers(), 0);
+}
+
+/// A body whose request has a deadline, and what it is dropped into.
+fn with_deadline(
+    timer: &ManualTimer,
+    idle_timeout: Option<Duration>,
+    left: Duration,
+    body: Script,
+) -> (ScriptBody<LocalExecutor>, LocalExecutor) {
+    let executor = LocalExecutor::default();
+    let layer = BodyCleanupLayer::new(timer.clone())
+        .with_idle_timeout(idle_timeout)
+        .with_executor(executor.clone());
+    let mut get = Request::new(());
+    let context = RequestContext::join(get.extensions_mut());
+    context.limit_deadline(timer.now() + left);
+    let response = request(timer, &layer, get, StatusCode::OK, body);
+    // The watch over idle bodies is not what this is about.
+    executor.shut_down();
+    (response.into_body(), executor)
+}
+
+/// D3: a body that its deadline's layer dropped was drained in the background, and its permit was not free.
+#[test]
+fn beyond_the_deadline_a_connection_is_free_at_once() {
+    for idle_timeout in BOTH {
+        let timer = ManualTimer::new();
+        let body = Script::new(&timer, [Data("here"), Sleep(SECOND / 2), Data("late")]);
+        let probe = body.probe();
+        let (body, executor) = with_deadline(&timer, idle_timeout, 5 * SECOND, body);
+        timer.advance(5 * SECOND);
+        drop(body);
+        assert!(probe.is_freed());
+        assert_eq!(executor.tasks(), 0);
+        assert_eq!(probe.polls(), 2, "what was there was read all the same");
+    }
+}
+
+/// D3
+#[test]
+fn a_drain_in_the_background_ends_with_the_deadline() {
+    for idle_timeout in BOTH {
+        for (left, takes) in [(SECOND / 4, SECOND / 4), (5 * SECOND, SECOND)] {
+            let timer = ManualTimer::new();
+            let start = timer.now();
+            let body = Script::new(&timer, [Stuck]);
+            let probe = body.probe();
+            let (body, executor) = with_deadline(&timer, idle_timeout, left, body);
+            drop(body);
+            assert_eq!((probe.is_freed(), executor.tasks()), (false, 1));
+            executor.run(&timer);
+            assert!(probe.is_freed());
+            assert_eq!(timer.now() - start, takes);
+        }
+    }
 }
 
 /// K1

@@ -53,9 +53,11 @@ fn frames_trailers_size_and_end_are_the_inner_bodys() {
                     see_until_the_end(&mut body)
                 };
                 let parked = respond(&timer, &new(), StatusCode::OK, script());
+                // What has nothing is asked a second time, and `Wait` has something then.
+                let not_pending = expected.iter().filter(|seen| seen.3 != "pending");
                 assert_eq!(
                     see_until_the_end(&mut Box::pin(parked.into_body())),
-                    expected
+                    not_pending.cloned().collect::<Vec<_>>()
                 );
                 let layer = new().with_idle_timeout(None);
                 let inline = respond(&timer, &layer, StatusCode::OK, script());

@@ -167,6 +167,11 @@ fn idle_for(
     Some(error.downcast_ref::<IdleCancelled>()?.idle_for)
 }
 
+/// Polls once, as a task that will be woken; tells whether there was nothing.
+fn wait_for<B: Body + Unpin>(owner: &mut tokio_test::task::Spawn<()>, body: &mut B) -> bool {
+    owner.enter(|cx, _| Pin::new(body).poll_frame(cx).is_pending())
+}
+
 /// K3
 #[test]
 fn who_waits_for_a_connection_cancels_a_body_that_nobody_reads() {
@@ -253,6 +258,111 @@ fn a_slow_body_whose_owner_waits_for_it_is_never_cancelled() {
     }
     assert_eq!(stack.layer.stats().counts().ended, 1);
     assert_eq!(stack.layer.stats().counts().idle, 0);
+}
+
+/// K3: a poll that found nothing made a body look read for ever.
+#[test]
+fn a_body_that_was_polled_once_and_then_forgotten_is_cancelled_once_it_has_something() {
+    let mut stack = stack([&[Sleep(3 * SECOND), Data("unread")], &[]]);
+    let (mut body, _) = stack.send();
+    let mut owner = tokio_test::task::spawn(());
+    assert!(wait_for(&mut owner, &mut body));
+    // A lost branch of a select, say: the owner is woken, and does other things.
+    let found = IDLE + IDLE / 4;
+    assert!(!stack.is_ready_within(found - SECOND));
+    assert!(owner.is_woken());
+    assert!(
+        stack.is_ready_within(SECOND),
+        "those who were called are looked for four times in an idle timeout, so a waiter gets it in time"
+    );
+    assert!(stack.probes[0].is_freed());
+    assert_eq!(idle_for(&mut body), Some(IDLE));
+    assert_eq!(stack.layer.stats().counts().idle, 1);
+}
+
+/// K3
+#[test]
+fn an_executor_cancels_a_body_that_was_polled_once_and_then_forgotten() {
+    let executor = LocalExecutor::default();
+    let mut stack = stack_with(
+        |layer| layer.with_executor(executor.clone()),
+        [&[Sleep(100 * SECOND), Data("unread")]],
+    );
+    let (mut body, _) = stack.send();
+    let mut owner = tokio_test::task::spawn(());
+    assert!(wait_for(&mut owner, &mut body));
+    let start = stack.timer.now();
+    let watch = executor.take().expect("somebody watches");
+    assert!(
+        stack
+            .timer
+            .run_until(watch, start + 1000 * SECOND)
+            .is_some()
+    );
+    assert_eq!(stack.timer.now() - start, 100 * SECOND + IDLE);
+    assert_eq!(idle_for(&mut body), Some(IDLE));
+}
+
+/// K3
+#[test]
+fn a_body_whose_owner_comes_whenever_it_is_woken_is_never_cancelled() {
+    let steps = [Sleep(19 * SECOND), Data("slow")].repeat(20);
+    let mut stack = stack([&steps]);
+    let (mut body, _) = stack.send();
+    let mut owner = tokio_test::task::spawn(());
+    for _ in 0..20 {
+        assert!(wait_for(&mut owner, &mut body));
+        assert!(!stack.is_ready_within(19 * SECOND));
+        assert!(owner.is_woken());
+        assert!(!stack.is_ready_within(IDLE - SECOND), "busy, not idle");
+        let frame = owner.enter(|cx, _| body.as_mut().poll_frame(cx));
+        assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    }
+    let counts = stack.layer.stats().counts();
+    assert_eq!((counts.idle, counts.ended), (0, 1));
+}
+
+/// K3
+#[test]
+fn a_body_is_polled_again_only_when_it_is_first_waited_for() {
+    let mut stack = stack([&[Stuck]]);
+    let (mut body, _) = stack.send();
+    let mut owner = tokio_test::task::spawn(());
+    for polls in [2, 3, 4] {
+        assert!(wait_for(&mut owner, &mut body));
+        assert_eq!(stack.probes[0].polls(), polls);
+    }
+}
+
+/// K3: such an owner has to come back by itself.
+#[test]
+fn an_owner_that_only_looks_does_not_wait() {
+    let mut stack = stack([&[Stuck], &[]]);
+    let (mut body, _) = stack.send();
+    stack.timer.advance(7 * SECOND);
+    let mut cx = Context::from_waker(egress_body_end::looking());
+    assert!(body.as_mut().poll_frame(&mut cx).is_pending());
+    assert!(
+        !stack.is_ready_within(IDLE - SECOND),
+        "since it last looked"
+    );
+    assert!(stack.is_ready_within(SECOND));
+    assert_eq!(idle_for(&mut body), Some(IDLE));
+}
+
+/// K3: nobody looked again before the clock was where it had been.
+#[test]
+fn a_clock_that_was_set_back_saves_no_body_from_who_comes_then() {
+    let mut stack = stack([&[Data("unread")], &[]]);
+    let (mut body, _) = stack.send();
+    assert!(!stack.is_ready_within(IDLE / 2));
+    stack.timer.set(stack.timer.now() - 3000 * SECOND);
+    assert!(
+        !stack.is_ready_within(IDLE - SECOND),
+        "as if it had been handed over now"
+    );
+    assert!(stack.is_ready_within(SECOND));
+    assert_eq!(idle_for(&mut body), Some(IDLE));
 }
 
 /// K3

@@ -104,9 +104,40 @@ impl<H: OnBodyEnd> fmt::Debug for EndGuard<H> {
 ///
 /// It has none after `HEAD`, with 1xx, 204 and 304, and after a successful `CONNECT`.
 pub fn has_body(method: &Method, status: StatusCode) -> bool {
-    !(method == Method::HEAD
-        || status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
-        || (method == Method::CONNECT && status.is_success()))
+    BodyRule::of(method).allows(status)
+}
+
+/// What a method means for [whether there is a body](has_body): a byte to keep instead of the method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyRule {
+    /// The status decides, as with most methods.
+    ByStatus,
+    /// There is none: `HEAD`.
+    Never,
+    /// There is one if the server refuses: `CONNECT`.
+    UnlessSuccess,
+}
+
+impl BodyRule {
+    /// Returns the rule for responses to `method`.
+    pub fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Never,
+            Method::CONNECT => Self::UnlessSuccess,
+            _ => Self::ByStatus,
+        }
+    }
+
+    /// Tells whether a response with `status` has a body.
+    pub fn allows(self, status: StatusCode) -> bool {
+        let none = match self {
+            Self::ByStatus => false,
+            Self::Never => true,
+            Self::UnlessSuccess => status.is_success(),
+        };
+        !(none
+            || status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED)
+    }
 }

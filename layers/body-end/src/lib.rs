@@ -24,12 +24,16 @@
 //! assert_eq!(ended.get(), Some(BodyEnd::Dropped));
 //! ```
 
+mod bell;
 mod captured;
 mod end;
+mod look;
 mod observed;
 
 pub use self::{
+    bell::Bell,
     captured::CapturedBody,
-    end::{BodyEnd, EndGuard, OnBodyEnd, PolledFrame, has_body},
+    end::{BodyEnd, BodyRule, EndGuard, OnBodyEnd, PolledFrame, has_body},
+    look::{is_look, looking},
     observed::ObservedBody,
 };
