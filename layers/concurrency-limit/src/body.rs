@@ -1,12 +1,16 @@
 //! A response body that may hold a permit.
 
 use crate::{Permit, open_bodies::OpenBody};
-use egress_body_end::{BodyEnd, EndGuard, OnBodyEnd, PolledFrame, has_body};
+use egress_body_end::{Bell, BodyEnd, EndGuard, OnBodyEnd, PolledFrame, has_body};
 use egress_time::Clock;
 use http::StatusCode;
 use http_body::{Body, SizeHint};
 use pin_project_lite::pin_project;
-use std::{pin::Pin, sync::Arc, task::Context};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 pin_project! {
     /// The inner service's response body, with the permit of its request until it ends.
@@ -18,6 +22,8 @@ pin_project! {
         #[pin]
         inner: B,
         guard: Option<EndGuard<Hold<T>>>,
+        // There once the body was pending while it held a permit.
+        bell: Option<Arc<Bell>>,
     }
 }
 
@@ -38,6 +44,7 @@ impl<B: Body, T: Clock> ResponseBody<B, T> {
         Self {
             inner,
             guard: Some(guard),
+            bell: None,
         }
     }
 }
@@ -45,7 +52,11 @@ impl<B: Body, T: Clock> ResponseBody<B, T> {
 impl<B, T: Clock> ResponseBody<B, T> {
     /// Makes a body that holds nothing.
     pub(crate) const fn free(inner: B) -> Self {
-        Self { inner, guard: None }
+        Self {
+            inner,
+            guard: None,
+            bell: None,
+        }
     }
 
     /// Returns the inner body.
@@ -68,15 +79,18 @@ impl<B: Body, T: Clock> Body for ResponseBody<B, T> {
         let Some(guard) = this.guard else {
             return this.inner.poll_frame(cx);
         };
-        if let Some(hold) = guard.handler() {
-            hold.body.is_asked();
-        }
-        let frame = this.inner.as_mut().poll_frame(cx);
+        let Some(hold) = guard.handler() else {
+            return this.inner.poll_frame(cx);
+        };
+        hold.body.is_asked();
+        let frame = Bell::poll(this.bell, cx, |cx| this.inner.as_mut().poll_frame(cx));
         guard.observe(&*this.inner, &frame);
-        if frame.is_ready()
-            && let Some(hold) = guard.handler()
-        {
-            hold.body.has_given(hold.permit.limiter().now());
+        if let Some(hold) = guard.handler() {
+            match (&frame, &*this.bell) {
+                (Poll::Pending, Some(bell)) => hold.body.waits(bell),
+                // It was given something, or did no more than look: it has to come back by itself.
+                _ => hold.body.is_left_alone(hold.permit.limiter().now()),
+            }
         }
         frame
     }

@@ -48,17 +48,22 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
-        let (permit, open) = (this.permit.take(), this.body.take());
-        Poll::Ready(match result {
+        match ready!(this.inner.poll(cx)) {
             Ok(response) => {
-                let status = response.status();
-                Ok(response.map(|body| match (permit, open) {
-                    (Some(permit), Some(open)) => ResponseBody::holding(body, permit, open, status),
+                let (permit, open) = (this.permit.take(), this.body.take());
+                let (head, body) = response.into_parts();
+                let body = match (permit, open) {
+                    (Some(permit), Some(open)) => {
+                        ResponseBody::holding(body, permit, open, head.status)
+                    }
                     _ => ResponseBody::free(body),
-                }))
+                };
+                Poll::Ready(Ok(Response::from_parts(head, body)))
             }
-            Err(error) => Err(error.into()),
-        })
+            Err(error) => {
+                drop((this.permit.take(), this.body.take()));
+                Poll::Ready(Err(error.into()))
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The bodies that hold a permit, and how long ago their owners last asked for more.
 
 use crate::Holder;
+use egress_body_end::Bell;
 use egress_time::Instant;
 use http::{Method, Request, Uri};
 use slab::Slab;
@@ -8,7 +9,7 @@ use smallvec::SmallVec;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -25,6 +26,8 @@ pub(crate) struct OpenBody {
     ///
     /// Relaxed: it orders nothing, and who reads it looks back over seconds.
     left_alone_at: AtomicU64,
+    /// What the owner waits for, once it has waited.
+    bell: Mutex<Option<Arc<Bell>>>,
 }
 
 impl OpenBody {
@@ -34,6 +37,7 @@ impl OpenBody {
             method: request.method().clone(),
             uri: request.uri().clone(),
             left_alone_at: AtomicU64::new(Instant::FAR_FUTURE.as_nanos()),
+            bell: Mutex::new(None),
         })
     }
 
@@ -49,15 +53,39 @@ impl OpenBody {
         self.uri.path()
     }
 
-    /// Notes that the owner asks for more. It is reading until it is given something.
+    /// Notes that the owner asks for more.
     pub(crate) fn is_asked(&self) {
         self.left_alone_at
             .store(Instant::FAR_FUTURE.as_nanos(), Relaxed);
     }
 
-    /// Notes that the owner was given something and has to come back for more.
-    pub(crate) fn has_given(&self, now: Instant) {
+    /// Notes that the owner waits until this bell rings. If it does not come back then, it has forgotten the body.
+    pub(crate) fn waits(&self, bell: &Arc<Bell>) {
+        let mut hung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        // Once more, and under the lock: somebody may have looked meanwhile, and seen the bell before it was taken down.
+        self.is_asked();
+        if !hung.as_ref().is_some_and(|hung| Arc::ptr_eq(hung, bell)) {
+            let before = hung.replace(Arc::clone(bell));
+            // Outside the lock: it holds a waker, which is foreign code.
+            drop(hung);
+            drop(before);
+        }
+    }
+
+    /// Notes that the owner has to come back for more by itself.
+    pub(crate) fn is_left_alone(&self, now: Instant) {
         self.left_alone_at.store(now.as_nanos(), Relaxed);
+    }
+
+    /// Notes what can be seen from outside: that the owner was called, and has not come yet.
+    fn look(&self, now: Instant) {
+        if self.left_alone_at() != Instant::FAR_FUTURE {
+            return;
+        }
+        let bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        if bell.as_ref().is_some_and(|bell| bell.has_rung()) {
+            self.is_left_alone(now);
+        }
     }
 
     pub(crate) fn left_alone_at(&self) -> Instant {
@@ -84,6 +112,15 @@ pub(crate) struct OpenBodies {
     /// Which episode was last spoken of, and how many were.
     spoken_of: Option<Instant>,
     episodes: u64,
+    last_look: Option<LastLook>,
+}
+
+/// What the last look found that was in vain. Many wait at the same time, and one search is enough for all of them.
+#[derive(Clone, Copy)]
+struct LastLook {
+    at: Instant,
+    limit: usize,
+    again_at: Instant,
 }
 
 /// What a waiter finds when it looks at the bodies.
@@ -129,17 +166,36 @@ impl OpenBodies {
         self.episodes
     }
 
-    /// Looks whether as many bodies as there are permits were left alone for `unread_after`.
+    /// Looks whether as many bodies as there are permits were left alone for `unread_after`, which is always the same.
     pub(crate) fn look(&mut self, now: Instant, limit: usize, unread_after: Duration) -> Look {
+        if let Some(last) = self.last_look
+            && last.limit == limit
+            && (last.at..last.again_at).contains(&now)
+        {
+            return Look::again(last.again_at);
+        }
+        let look = self.search(now, limit, unread_after);
+        self.last_look = (!look.all_unread).then_some(LastLook {
+            at: now,
+            limit,
+            again_at: look.again_at,
+        });
+        look
+    }
+
+    fn search(&mut self, now: Instant, limit: usize, unread_after: Duration) -> Look {
+        let again_at = now + unread_after;
+        if self.bodies.len() < limit {
+            return Look::again(again_at);
+        }
         let mut since: SmallVec<[Instant; 16]> = self
             .bodies
             .iter()
-            .map(|(_, body)| body.left_alone_at())
+            .map(|(_, body)| {
+                body.look(now);
+                body.left_alone_at()
+            })
             .collect();
-        let again_at = now + unread_after;
-        if since.len() < limit {
-            return Look::again(again_at);
-        }
         // It takes `limit` bodies, and the one among them that was read last decides.
         let (_, &mut decisive, _) = since.select_nth_unstable(limit - 1);
         if now - decisive < unread_after {
@@ -162,12 +218,20 @@ impl OpenBodies {
 
     /// Names those that were left alone for `unread_after`, the longest first.
     pub(crate) fn name_unread(&self, now: Instant, unread_after: Duration) -> Vec<Holder> {
-        let mut unread: Vec<_> = self.unread(now, unread_after).collect();
-        unread.sort_unstable_by_key(|body| body.left_alone_at());
-        unread.truncate(MOST_NAMED);
+        // Each moment is read once: while the bodies are put in order, some may be read.
+        let mut unread: SmallVec<[_; MOST_NAMED]> = self
+            .unread(now, unread_after)
+            .map(|body| (body.left_alone_at(), body))
+            .collect();
+        let longest_first = |&(since, _): &(Instant, _)| since;
+        if unread.len() > MOST_NAMED {
+            unread.select_nth_unstable_by_key(MOST_NAMED, longest_first);
+            unread.truncate(MOST_NAMED);
+        }
+        unread.sort_unstable_by_key(longest_first);
         unread
             .into_iter()
-            .map(|body| Holder::new(now, body))
+            .map(|(_, body)| Holder::new(now, body))
             .collect()
     }
 
@@ -183,7 +247,10 @@ impl OpenBodies {
         self.bodies
             .iter()
             .map(|(_, body)| body)
-            .filter(move |body| now - body.left_alone_at() >= unread_after)
+            .filter(move |body| {
+                body.look(now);
+                now - body.left_alone_at() >= unread_after
+            })
     }
 }
 
@@ -213,7 +280,7 @@ mod tests {
         let request = Request::new(());
         let all: Vec<_> = seconds.iter().map(|_| OpenBody::of(&request)).collect();
         for (body, second) in all.iter().zip(seconds) {
-            body.has_given(at(*second));
+            body.is_left_alone(at(*second));
             bodies.insert(Arc::clone(body));
         }
         (bodies, all)
@@ -252,6 +319,27 @@ mod tests {
     fn fewer_bodies_than_permits_are_no_concern() {
         let (mut bodies, _all) = bodies(&[10]);
         assert_eq!(bodies.look(at(1000), 2, AFTER), Look::again(at(1005)));
+    }
+
+    /// C5: everyone who waited searched all bodies, under the lock.
+    #[test]
+    fn one_search_is_enough_for_all_who_look_before_the_next_makes_sense() {
+        let (mut bodies, all) = bodies(&[10, 12]);
+        assert_eq!(bodies.look(at(14), 2, AFTER), Look::again(at(17)));
+        // As no body does: one that was left alone in the past would be found by a search.
+        all[1].is_left_alone(at(1));
+        assert_eq!(bodies.look(at(16), 2, AFTER), Look::again(at(17)));
+        assert_eq!(bodies.look(at(17), 2, AFTER), all_unread(true, 22));
+    }
+
+    /// C5, C6
+    #[test]
+    fn a_lower_limit_and_a_clock_that_was_set_back_are_searched_for_at_once() {
+        let (mut bodies, _all) = bodies(&[10, 14]);
+        assert_eq!(bodies.look(at(16), 2, AFTER), Look::again(at(19)));
+        assert_eq!(bodies.look(at(16), 1, AFTER), all_unread(true, 21));
+        assert_eq!(bodies.look(at(16), 2, AFTER), Look::again(at(19)));
+        assert_eq!(bodies.look(at(2), 2, AFTER), Look::again(at(7)));
     }
 
     #[test]

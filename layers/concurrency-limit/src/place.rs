@@ -90,7 +90,9 @@ impl Place {
             .map_or(Look::NEVER, |after| state.bodies.look(now, limit, after));
         let fails = look.all_unread && config.fail_on_unread();
         let is_late = self.expires.is_some_and(|expires| now >= expires);
-        let congestion = limiter.congestion(&state, now);
+        // Only for somebody to read: most of those who look find nothing new and wait on.
+        let congestion =
+            (look.is_news || fails || is_late).then(|| limiter.congestion(&state, now));
         let withdrawn = if fails {
             state.slots.withdraw(self.ticket, Outcome::Refused)
         } else if is_late {
@@ -100,17 +102,15 @@ impl Place {
         };
         drop(state);
 
-        if look.is_news {
-            announce(&congestion);
+        if let Some(congestion) = congestion.as_ref().filter(|_| look.is_news) {
+            announce(congestion);
         }
         let waited = now - self.since;
-        match withdrawn {
-            None => {
-                let expires = self.expires.unwrap_or(Instant::FAR_FUTURE);
-                return Verdict::WaitUntil(expires.min(look.again_at));
-            }
-            Some(settle) => settle.outside_the_lock(),
-        }
+        let (Some(settle), Some(congestion)) = (withdrawn, congestion) else {
+            let expires = self.expires.unwrap_or(Instant::FAR_FUTURE);
+            return Verdict::WaitUntil(expires.min(look.again_at));
+        };
+        settle.outside_the_lock();
         Verdict::GiveUp(if fails {
             ConcurrencyLimitError::BodiesHeld { waited, congestion }
         } else {

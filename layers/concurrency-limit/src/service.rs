@@ -5,6 +5,7 @@ use crate::{
     open_bodies::OpenBody,
     place::{Entry, Place},
 };
+use egress_context::RequestContext;
 use egress_time::Timer;
 use http::{Request, Response};
 use http_body::Body;
@@ -130,6 +131,7 @@ where
             ReleaseAt::Headers => None,
             ReleaseAt::BodyEnd => Some(OpenBody::of(&request)),
         };
-        ResponseFuture::new(self.inner.call(request), permit.used(), body)
+        let context = RequestContext::current(request.extensions());
+        ResponseFuture::new(self.inner.call(request), permit.used(context), body)
     }
 }

@@ -158,6 +158,34 @@ fn a_slow_but_polled_body_is_never_called_unread() {
     assert_eq!(world.stats().unread_episodes, 0);
 }
 
+/// C5: a `select!` that another branch has won, say.
+#[test]
+fn an_owner_that_waited_once_and_does_not_come_when_called_has_left_it_alone() {
+    let config = Config::new().with_queue_timeout(None);
+    let mut world = World::with_config(1, config);
+    let (mut reply, remote) = world.open("/");
+    let mut waiter = queue(&world.limiter);
+    assert!(poll_body(reply.body_mut()).is_pending());
+    let times = event_times(&world, &mut waiter, world.timer.now() + 600 * SECOND);
+    assert!(times.is_empty(), "nobody has called it");
+
+    remote.push(Step::Data);
+    let times = event_times(&world, &mut waiter, world.timer.now() + 600 * SECOND);
+    // The waiter notices that it was called when it looks, and again after as long.
+    assert_eq!(times.len(), 1);
+    assert!(
+        times[0] >= 5 * SECOND && times[0] <= 10 * SECOND,
+        "{times:?}"
+    );
+    assert_eq!(world.stats().unread_bodies, 1);
+
+    assert!(poll_body(reply.body_mut()).is_ready());
+    assert!(poll_body(reply.body_mut()).is_pending());
+    assert_eq!(world.stats().unread_bodies, 0, "it reads again");
+    let times = event_times(&world, &mut waiter, world.timer.now() + 600 * SECOND);
+    assert!(times.is_empty(), "and waits, as it may");
+}
+
 /// C5: an owner that takes its time between two frames, but less than `unread_after`.
 #[test]
 fn an_owner_that_comes_back_in_time_is_reading() {

@@ -19,7 +19,7 @@ use std::{
     num::NonZeroUsize,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 use tokio_test::task::{self, Spawn};
@@ -263,5 +263,10 @@ impl Body for Scripted {
 
 /// Polls a body once, with a waker of its own.
 pub(crate) fn poll_body<B: Body + Unpin>(body: &mut B) -> PolledFrame<B> {
-    Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+    struct Owner;
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+    let owner = Waker::from(Arc::new(Owner));
+    Pin::new(body).poll_frame(&mut Context::from_waker(&owner))
 }
