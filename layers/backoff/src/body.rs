@@ -1,5 +1,6 @@
 //! A request body that can be sent again, if its size allows it.
 
+use crate::collect::Collected;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -40,8 +41,8 @@ pin_project! {
 
 impl<B> ReplayBody<B> {
     /// Makes a body of these bytes, which can be sent again.
-    pub const fn buffered(bytes: Bytes) -> Self {
-        Self::whole(bytes, None)
+    pub fn buffered(bytes: Bytes) -> Self {
+        Self::whole((bytes, None))
     }
 
     /// Wraps a body that is sent as it comes, and once.
@@ -51,7 +52,7 @@ impl<B> ReplayBody<B> {
         }
     }
 
-    pub(crate) const fn whole(data: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
+    pub(crate) fn whole((data, trailers): Collected) -> Self {
         Self {
             kind: Kind::Buffered {
                 data: Some(data),
@@ -79,7 +80,7 @@ impl<B> ReplayBody<B> {
             Kind::Buffered {
                 data: Some(data),
                 trailers,
-            } => Some(Self::whole(data.clone(), trailers.clone())),
+            } => Some(Self::whole((data.clone(), trailers.clone()))),
             Kind::Buffered { data: None, .. } | Kind::Streamed { .. } => None,
         }
     }
@@ -214,7 +215,7 @@ mod tests {
         trailers.insert("x-checksum", "abc".parse().unwrap());
         for data in ["", "data"] {
             let body: ReplayBody<Empty<Bytes>> =
-                ReplayBody::whole(Bytes::from(data), Some(Box::new(trailers.clone())));
+                ReplayBody::whole((Bytes::from(data), Some(Box::new(trailers.clone()))));
             assert!(!body.is_end_stream());
             let sent = frames(body.try_clone().unwrap());
             assert_eq!(sent.last().and_then(Frame::trailers_ref), Some(&trailers));

@@ -1,6 +1,6 @@
 //! Reads a body of known size into memory, before anything of the request is sent.
 
-use crate::{BoxError, WrongLength};
+use crate::{BodyFailed, BoxError, WrongLength};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
@@ -42,7 +42,7 @@ impl<B: Body> Collect<B> {
     ///
     /// # Errors
     ///
-    /// The body's own, and [`WrongLength`]: a body that is longer than it says would fill the memory, and one
+    /// [`BodyFailed`] with the body's own, and [`WrongLength`]: a body that is longer than it says would fill the memory, and one
     /// that ends early would be sent as if it were whole.
     pub(crate) fn poll(
         self: Pin<&mut Self>,
@@ -59,7 +59,10 @@ impl<B: Body> Collect<B> {
             } else {
                 ready!(this.body.as_mut().poll_frame(cx))
             };
-            let Some(frame) = frame.transpose().map_err(Into::into)? else {
+            let failed = |error: B::Error| BodyFailed {
+                source: error.into(),
+            };
+            let Some(frame) = frame.transpose().map_err(failed)? else {
                 if found < *this.stated {
                     return Poll::Ready(Err(WrongLength::new(*this.stated).into()));
                 }

@@ -42,14 +42,14 @@ impl ErrorClass {
     }
 }
 
-/// The last error of a request that was sent more than once; its [`source`](Error::source) is that of the last attempt.
+/// The last error of a request that was to be sent more than once; its [`source`](Error::source) says what was wrong in the end.
 ///
-/// An error of a request that was sent once is returned as it is.
+/// An error of a request that was to be sent once is returned as it is.
 #[derive(Debug, Error)]
-#[error("the last of {attempts} attempts failed")]
+#[error("gave up after {attempts} attempt{}", if *.attempts == 1 { "" } else { "s" })]
 #[non_exhaustive]
 pub struct RetryError {
-    /// How many attempts there were, the first included.
+    /// How often it was sent, the first time included. What was refused before it was sent does not count.
     pub attempts: u32,
     /// Why there was no other; `None` if another would not have helped.
     pub gave_up: Option<GaveUp>,
@@ -70,6 +70,15 @@ impl WrongLength {
     pub(crate) const fn new(stated: usize) -> Self {
         Self { stated }
     }
+}
+
+/// A request body failed while it was read into memory. Nothing was sent.
+#[derive(Debug, Error)]
+#[error("the request body failed before the request was sent")]
+#[non_exhaustive]
+pub struct BodyFailed {
+    /// The body's own error.
+    pub source: BoxError,
 }
 
 #[cfg(test)]

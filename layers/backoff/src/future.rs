@@ -1,7 +1,7 @@
 //! The future of a request and all its attempts.
 
 use crate::{
-    BoxError, ReplayBody, RetryError, RetryInfo,
+    BoxError, ReplayBody,
     collect::{Collect, Collected},
     session::Session,
 };
@@ -58,6 +58,12 @@ impl<B: Body, F, T: Timer> State<B, F, T> {
             since: None,
         }
     }
+
+    /// Gives everything up; now, and not when the finished future happens to be dropped.
+    fn end(mut self: Pin<&mut Self>, session: &mut Session) {
+        session.end();
+        self.set(Self::Done);
+    }
 }
 
 impl<S, B, T> ResponseFuture<S, B, T>
@@ -66,28 +72,21 @@ where
     B: Body,
     T: Timer,
 {
-    /// Starts a request. A body of exactly known size up to `max_buffered` is read into memory first.
-    pub(crate) fn new(
-        inner: S,
-        timer: T,
-        mut session: Session,
-        request: (Parts, B),
-        max_buffered: usize,
-    ) -> Self {
-        let (parts, body) = request;
-        let exact = body.size_hint().exact();
-        let stated = exact
-            .and_then(|size| usize::try_from(size).ok())
-            .filter(|size| *size <= max_buffered);
-        let state = if body.is_end_stream() {
-            State::readying(session.first(parts, Ok(Collected::default())))
-        } else if let Some(stated) = stated {
+    /// Starts a request. A body of exactly known size, up to what is buffered, is read into memory first.
+    pub(crate) fn new(inner: S, timer: T, mut session: Session, request: Request<B>) -> Self {
+        let state = if request.body().is_end_stream() {
+            let body = Collected::default();
+            session.first(&request, Some(&body));
+            State::readying(request.map(|_| ReplayBody::whole(body)))
+        } else if let Some(stated) = stated(request.body(), session.max_buffered()) {
+            let (parts, body) = request.into_parts();
             State::Collecting {
                 parts: Some(parts),
                 body: Collect::new(body, stated),
             }
         } else {
-            State::readying(session.first(parts, Err(body)))
+            session.first(&request, None);
+            State::readying(request.map(ReplayBody::streamed))
         };
         Self {
             inner,
@@ -110,15 +109,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (outcome, info) = loop {
+        // Whatever is ready is returned from where it is found: a response is too large to be handed around.
+        loop {
             match this.state.as_mut().project() {
                 StateProj::Collecting { parts, body } => match ready!(body.poll(cx)) {
                     Ok(body) => {
                         let parts = parts.take().expect("taken when the body is there");
-                        let request = this.session.first(parts, Ok(body));
+                        let request = Request::from_parts(parts, ());
+                        this.session.first(&request, Some(&body));
+                        let request = request.map(|()| ReplayBody::whole(body));
                         this.state.set(State::readying(request));
                     }
-                    Err(error) => break (Err(error), None),
+                    Err(error) => {
+                        this.state.end(this.session);
+                        return Poll::Ready(Err(error));
+                    }
                 },
                 StateProj::Readying { request, since } => {
                     let Poll::Ready(ready) = this.inner.poll_ready(cx) else {
@@ -134,7 +139,11 @@ where
                         if context.failure().is_none() {
                             context.fail(Failure::Refused);
                         }
-                        break (Err(error.into()), this.session.info(None, None));
+                        this.session.refused();
+                        let info = this.session.info(None, None);
+                        let error = this.session.explain(error.into(), info);
+                        this.state.end(this.session);
+                        return Poll::Ready(Err(error));
                     }
                     let request = request.take().expect("taken when it is sent");
                     this.session.sent();
@@ -142,17 +151,36 @@ where
                     this.state.set(State::Calling { future });
                 }
                 StateProj::Calling { future } => {
-                    let outcome = ready!(future.poll(cx)).map_err(Into::into);
-                    match this.session.after(&outcome, this.timer) {
-                        ControlFlow::Continue(until) => {
-                            // Before the sleep: its body holds a connection, and perhaps a permit.
-                            drop(outcome);
-                            this.session.context().attempt_over();
-                            let sleep = SleepUntil::new(this.timer.clone(), until);
-                            this.state.set(State::Sleeping { sleep });
+                    let until = match ready!(future.poll(cx)) {
+                        Ok(mut response) => match this.session.after(&response, this.timer) {
+                            ControlFlow::Break(info) => {
+                                if let Some(info) = info {
+                                    response.extensions_mut().insert(info);
+                                }
+                                this.state.end(this.session);
+                                return Poll::Ready(Ok(response));
+                            }
+                            ControlFlow::Continue(until) => {
+                                // Before the sleep: its body holds a connection, and perhaps a permit.
+                                drop(response);
+                                until
+                            }
+                        },
+                        Err(error) => {
+                            let error = error.into();
+                            match this.session.after_error(&error, this.timer) {
+                                ControlFlow::Break(info) => {
+                                    let error = this.session.explain(error, info);
+                                    this.state.end(this.session);
+                                    return Poll::Ready(Err(error));
+                                }
+                                ControlFlow::Continue(until) => until,
+                            }
                         }
-                        ControlFlow::Break(info) => break (outcome, info),
-                    }
+                    };
+                    this.session.context().attempt_over();
+                    let sleep = SleepUntil::new(this.timer.clone(), until);
+                    this.state.set(State::Sleeping { sleep });
                 }
                 StateProj::Sleeping { sleep } => {
                     ready!(sleep.poll(cx));
@@ -162,32 +190,14 @@ where
                 }
                 StateProj::Done => panic!("ResponseFuture polled after it was ready"),
             }
-        };
-        // Now, and not when the finished future happens to be dropped.
-        this.session.end();
-        this.state.set(State::Done);
-        Poll::Ready(tell(outcome, info))
+        }
     }
 }
 
-/// Tells the caller how the request was tried.
-fn tell<R>(
-    outcome: Result<Response<R>, BoxError>,
-    info: Option<RetryInfo>,
-) -> Result<Response<R>, BoxError> {
-    match (outcome, info) {
-        (Ok(mut response), Some(info)) => {
-            response.extensions_mut().insert(info);
-            Ok(response)
-        }
-        (Err(source), Some(info)) if info.attempts > 1 => Err(RetryError {
-            attempts: info.attempts,
-            gave_up: info.gave_up,
-            source,
-        }
-        .into()),
-        (outcome, _) => outcome,
-    }
+/// Returns the stated size of a body that is small enough to keep.
+fn stated(body: &impl Body, most: usize) -> Option<usize> {
+    let exact = usize::try_from(body.size_hint().exact()?).ok()?;
+    (exact <= most).then_some(exact)
 }
 
 impl<S, B, T> fmt::Debug for ResponseFuture<S, B, T>

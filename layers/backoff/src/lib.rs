@@ -95,7 +95,7 @@ pub use self::{
     budget::{Budget, Withdrawal},
     cause::Cause,
     choose::ChoosePolicy,
-    error::{ErrorClass, RetryError, WrongLength},
+    error::{BodyFailed, ErrorClass, RetryError, WrongLength},
     future::ResponseFuture,
     info::{GaveUp, RetryInfo},
     layer::BackoffLayer,
@@ -103,6 +103,7 @@ pub use self::{
     schedule::Schedule,
     service::Backoff,
 };
+pub use egress_context::RequestHead;
 pub use egress_hints::Dialect;
 
 /// Any error; the same type as tower's.

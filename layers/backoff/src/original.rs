@@ -2,7 +2,7 @@
 
 use crate::{ReplayBody, collect::Collected};
 use egress_context::RequestContext;
-use http::{Extensions, HeaderMap, Method, Request, Uri, Version, request::Parts};
+use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
 /// A request, kept whole.
 #[derive(Clone)]
@@ -17,18 +17,18 @@ pub(crate) struct Original {
 
 impl Original {
     /// Keeps a copy of the request with this head and body.
-    pub(crate) fn new(head: &Parts, body: &Collected) -> Self {
+    pub(crate) fn new<B>(request: &Request<B>, body: &Collected) -> Self {
         // A context that is alone in them is not worth an allocation: it is put back when they are used.
-        let extensions = if RequestContext::is_alone_in(&head.extensions) {
+        let extensions = if RequestContext::is_alone_in(request.extensions()) {
             Extensions::new()
         } else {
-            head.extensions.clone()
+            request.extensions().clone()
         };
         Self {
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            version: head.version,
-            headers: head.headers.clone(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: request.headers().clone(),
             extensions,
             body: body.clone(),
         }
@@ -36,8 +36,7 @@ impl Original {
 
     /// Returns the request, in the given context.
     pub(crate) fn into_request<B>(self, context: &RequestContext) -> Request<ReplayBody<B>> {
-        let (data, trailers) = self.body;
-        let mut request = Request::new(ReplayBody::whole(data, trailers));
+        let mut request = Request::new(ReplayBody::whole(self.body));
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
         *request.version_mut() = self.version;

@@ -1,8 +1,9 @@
 //! The rules for retrying a request.
 
 use crate::{BoxError, ErrorClass, Schedule};
+use egress_context::RequestHead;
 use egress_hints::Dialect;
-use http::{HeaderName, Method, StatusCode, request::Parts};
+use http::{HeaderName, Method, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// The rules for retrying a request; clones share them and cost next to nothing.
@@ -20,7 +21,8 @@ use std::{fmt, sync::Arc, time::Duration};
 /// - at most 3 retries, on the waits of [`Schedule`]
 /// - statuses 408, 425, 429, 500, 502, 503, 504; 529 in Anthropic's dialect; 403 when headers or body say rate limit
 /// - the idempotency key is `Idempotency-Key`
-/// - a server may ask for waits of up to 60 s; a longer one fails at once
+/// - a server may ask for waits of up to 65 s, which is a window of a minute and what rounding and the way add to it; a
+///   longer one fails at once
 /// - bodies of up to 64 KiB are kept for another attempt
 /// - the generic dialect of hints
 /// - errors are classified by [`ErrorClass::of`]
@@ -37,7 +39,8 @@ struct Rules {
     max_hint_wait: Duration,
     max_buffered: usize,
     dialect: Dialect,
-    classify: fn(&BoxError) -> ErrorClass,
+    /// None where nobody has set one.
+    classify: Option<fn(&BoxError) -> ErrorClass>,
 }
 
 impl Default for Policy {
@@ -57,10 +60,10 @@ impl Default for Policy {
             statuses: statuses.into(),
             idempotent: Vec::new(),
             idempotency_key: HeaderName::from_static("idempotency-key"),
-            max_hint_wait: Duration::from_secs(60),
+            max_hint_wait: Duration::from_secs(65),
             max_buffered: 64 * 1024,
             dialect: Dialect::Generic,
-            classify: ErrorClass::of,
+            classify: None,
         }))
     }
 }
@@ -119,7 +122,14 @@ impl Policy {
 
     /// Sets how the transport's errors are classified.
     pub fn with_classify(self, classify: fn(&BoxError) -> ErrorClass) -> Self {
-        self.with(|rules| rules.classify = classify)
+        self.with(|rules| rules.classify = Some(classify))
+    }
+
+    /// Sets how the transport's errors are classified, unless that is set.
+    ///
+    /// For whoever knows the transport and takes the rest from a policy of the caller's.
+    pub fn with_default_classify(self, classify: fn(&BoxError) -> ErrorClass) -> Self {
+        self.with(|rules| _ = rules.classify.get_or_insert(classify))
     }
 
     fn with(mut self, set: impl FnOnce(&mut Rules)) -> Self {
@@ -163,8 +173,8 @@ impl Policy {
     }
 
     /// Tells whether the request may be repeated when nobody knows if the server acted on it.
-    pub fn is_idempotent(&self, request: &Parts) -> bool {
-        let method = &request.method;
+    pub fn is_idempotent(&self, request: &RequestHead<'_>) -> bool {
+        let method = request.method;
         method.is_idempotent()
             // Older versions of `http` do not know it.
             || method.as_str() == "QUERY"
@@ -176,7 +186,7 @@ impl Policy {
     }
 
     pub(crate) fn classify(&self, error: &BoxError) -> ErrorClass {
-        (self.0.classify)(error)
+        self.0.classify.unwrap_or(ErrorClass::of)(error)
     }
 }
 
@@ -208,7 +218,7 @@ mod tests {
         let statuses: Vec<_> = policy.statuses().iter().map(StatusCode::as_u16).collect();
         assert_eq!(statuses, [408, 425, 429, 500, 502, 503, 504]);
         assert_eq!(policy.idempotency_key(), "idempotency-key");
-        assert_eq!(policy.max_hint_wait(), Duration::from_secs(60));
+        assert_eq!(policy.max_hint_wait(), Duration::from_secs(65));
         assert_eq!(policy.max_buffered(), 64 * 1024);
         assert_eq!(policy.dialect(), Dialect::Generic);
     }
@@ -229,7 +239,7 @@ mod tests {
             if let Some(key) = key {
                 request = request.header("Idempotency-Key", key);
             }
-            policy.is_idempotent(&request.body(()).unwrap().into_parts().0)
+            policy.is_idempotent(&RequestHead::of(&request.body(()).unwrap()))
         };
         for method in [
             "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "REPORT",

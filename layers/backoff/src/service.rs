@@ -1,6 +1,7 @@
 //! The service.
 
 use crate::{BoxError, Budget, ChoosePolicy, ReplayBody, ResponseFuture, session::Session};
+use egress_context::{RequestContext, RequestHead};
 use egress_time::Timer;
 use http::{Request, Response};
 use http_body::Body;
@@ -70,13 +71,13 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let policy = self.policy.choose(&parts);
-        let max_buffered = policy.max_buffered();
-        let session = Session::new(policy, self.budget.clone(), &mut parts);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let context = RequestContext::join(request.extensions_mut());
+        let head = RequestHead::of(&request);
+        let policy = self.policy.choose(&head);
+        let is_idempotent = policy.is_idempotent(&head);
+        let session = Session::new(policy, self.budget.clone(), context, is_idempotent);
         // The clone was never ready; its future readies it.
-        let (inner, timer) = (self.inner.clone(), self.timer.clone());
-        ResponseFuture::new(inner, timer, session, (parts, body), max_buffered)
+        ResponseFuture::new(self.inner.clone(), self.timer.clone(), session, request)
     }
 }

@@ -1,13 +1,13 @@
 //! The retries of one request: what was tried, what it cost, and what comes next.
 
 use crate::{
-    BoxError, Budget, Cause, GaveUp, Policy, ReplayBody, RetryInfo, Withdrawal, collect::Collected,
-    original::Original, verdict::Verdict,
+    BoxError, Budget, Cause, GaveUp, Policy, ReplayBody, RetryError, RetryInfo, Withdrawal,
+    collect::Collected, original::Original, verdict::Verdict,
 };
 use egress_context::{Failure, RequestContext, RetryOwner};
 use egress_hints::{Source, Wait};
 use egress_time::{Clock, Instant};
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use std::{ops::ControlFlow, time::Duration};
 
 /// The retries of one request.
@@ -19,7 +19,10 @@ pub(crate) struct Session {
     owner: Option<RetryOwner>,
     idempotent: bool,
     replayable: bool,
+    /// How often the request was handed over, and not refused before it was sent.
     attempts: u32,
+    /// How often it was to be; the first time included.
+    begun: u32,
     /// How often GitHub refused without naming a time.
     secondary: u32,
     /// What it takes to send the request again, if that can be and may still happen.
@@ -31,17 +34,22 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Starts a session for the request with this head, and takes its retries unless an outer layer has them.
-    pub(crate) fn new(policy: Policy, budget: Budget, head: &mut Parts) -> Self {
-        let context = RequestContext::join(&mut head.extensions);
+    /// Starts a session for the request with this context, and takes its retries unless an outer layer has them.
+    pub(crate) fn new(
+        policy: Policy,
+        budget: Budget,
+        context: RequestContext,
+        idempotent: bool,
+    ) -> Self {
         Self {
-            idempotent: policy.is_idempotent(head),
+            idempotent,
             owner: context.own_retries(),
             policy,
             budget,
             context,
             replayable: false,
             attempts: 0,
+            begun: 0,
             secondary: 0,
             original: None,
             planned: None,
@@ -57,31 +65,27 @@ impl Session {
         self.attempts
     }
 
+    /// Returns up to how many bytes of a body are kept for another attempt.
+    pub(crate) fn max_buffered(&self) -> usize {
+        self.policy.max_buffered()
+    }
+
     /// Begins the first attempt. What is needed for another is kept, if the body is in memory.
-    pub(crate) fn first<B>(
-        &mut self,
-        head: Parts,
-        body: Result<Collected, B>,
-    ) -> Request<ReplayBody<B>> {
+    pub(crate) fn first<B>(&mut self, request: &Request<B>, body: Option<&Collected>) {
         self.begin();
-        let body = match body {
-            Ok(body) => {
-                self.replayable = true;
-                if self.owner.is_some() && self.policy.max_retries() > 0 {
-                    self.original = Some(Original::new(&head, &body));
-                }
-                ReplayBody::whole(body.0, body.1)
+        if let Some(body) = body {
+            self.replayable = true;
+            if self.owner.is_some() && self.policy.max_retries() > 0 {
+                self.original = Some(Original::new(request, body));
             }
-            Err(stream) => ReplayBody::streamed(stream),
-        };
-        Request::from_parts(head, body)
+        }
     }
 
     /// Begins another attempt; there is one whenever [`after`](Self::after) has planned it.
     pub(crate) fn again<B>(&mut self) -> Option<Request<ReplayBody<B>>> {
         self.begin();
         // The attempt that must be the last is sent without a copy.
-        let original = if self.attempts <= self.policy.max_retries() {
+        let original = if self.begun <= self.policy.max_retries() {
             self.original.clone()
         } else {
             self.original.take()
@@ -91,8 +95,17 @@ impl Session {
 
     fn begin(&mut self) {
         if self.owner.is_some() {
+            self.begun = self.begun.saturating_add(1);
             self.attempts = self.attempts.saturating_add(1);
             self.context.begin_attempt();
+        }
+    }
+
+    /// Takes note that the attempt was refused before it was sent, so that it was none.
+    pub(crate) fn refused(&mut self) {
+        if self.owner.is_some() {
+            self.attempts = self.attempts.saturating_sub(1);
+            self.context.retract_attempt();
         }
     }
 
@@ -101,27 +114,34 @@ impl Session {
         self.spent = self.planned.take().map_or(0, Withdrawal::spend);
     }
 
-    /// Decides what comes after an attempt: another one, not before an instant, or the end.
-    pub(crate) fn after<R>(
+    /// Decides what comes after an error: another attempt, not before an instant, or the end.
+    pub(crate) fn after_error(
         &mut self,
-        outcome: &Result<Response<R>, BoxError>,
+        error: &BoxError,
         clock: &impl Clock,
     ) -> ControlFlow<Option<RetryInfo>, Instant> {
         if self.owner.is_none() {
             return ControlFlow::Break(None);
         }
-        let response = match outcome {
-            Ok(response) => response,
-            Err(error) => {
-                let failure = self.context.failure();
-                if failure == Some(Failure::Refused) {
-                    // It was not sent after all.
-                    self.budget.deposit(self.spent);
-                }
-                let verdict = Verdict::of_error(&self.policy, error, failure);
-                return self.follow(verdict, None, clock);
-            }
-        };
+        let failure = self.context.failure();
+        if failure == Some(Failure::Refused) {
+            // It was not sent after all.
+            self.budget.deposit(self.spent);
+            self.refused();
+        }
+        let verdict = Verdict::of_error(&self.policy, error, failure);
+        self.follow(verdict, None, clock)
+    }
+
+    /// Decides what comes after a response.
+    pub(crate) fn after<R>(
+        &mut self,
+        response: &Response<R>,
+        clock: &impl Clock,
+    ) -> ControlFlow<Option<RetryInfo>, Instant> {
+        if self.owner.is_none() {
+            return ControlFlow::Break(None);
+        }
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             self.budget.succeed(self.spent);
@@ -175,7 +195,7 @@ impl Session {
         asked: Option<Duration>,
         now: Instant,
     ) -> Result<Instant, GaveUp> {
-        let retries = self.attempts.saturating_sub(1);
+        let retries = self.begun.saturating_sub(1);
         if !self.idempotent && !any_method {
             return Err(GaveUp::NotIdempotent);
         }
@@ -213,11 +233,24 @@ impl Session {
         gave_up: Option<GaveUp>,
         retry_after: Option<Duration>,
     ) -> Option<RetryInfo> {
-        (self.attempts > 1 || gave_up.is_some()).then_some(RetryInfo {
+        (self.begun > 1 || gave_up.is_some()).then_some(RetryInfo {
             attempts: self.attempts,
             gave_up,
             retry_after,
         })
+    }
+
+    /// Wraps an error that ends a request which was to be sent more than once.
+    pub(crate) fn explain(&self, source: BoxError, info: Option<RetryInfo>) -> BoxError {
+        match info {
+            Some(info) if self.begun > 1 => RetryError {
+                attempts: info.attempts,
+                gave_up: info.gave_up,
+                source,
+            }
+            .into(),
+            _ => source,
+        }
     }
 
     /// Ends the session: gives up the retries, and whatever was kept for them.
@@ -239,16 +272,18 @@ mod tests {
     #[test]
     fn no_number_of_attempts_overflows() {
         let policy = Policy::new().with_max_retries(u32::MAX);
-        let (mut head, ()) = Request::new(()).into_parts();
-        let mut session = Session::new(policy, Budget::unlimited(), &mut head);
-        let _first = session.first::<()>(head, Ok(Collected::default()));
+        let mut request = Request::new(());
+        let context = RequestContext::join(request.extensions_mut());
+        let mut session = Session::new(policy, Budget::unlimited(), context, true);
+        session.first(&request, Some(&Collected::default()));
         session.attempts = u32::MAX - 1;
+        session.begun = u32::MAX - 1;
         session.secondary = u32::MAX - 1;
         let timer = ManualTimer::new();
         for _ in 0..3 {
             let mut response = Response::new(());
             *response.status_mut() = http::StatusCode::BAD_GATEWAY;
-            let next = session.after(&Ok(response), &timer);
+            let next = session.after(&response, &timer);
             let ControlFlow::Continue(until) = next else {
                 panic!("there are retries left");
             };

@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::Bytes;
-use egress_backoff::{GaveUp, Policy, RetryInfo, WrongLength};
+use egress_backoff::{BodyFailed, GaveUp, Policy, RetryInfo, WrongLength};
 use egress_context::RequestContext;
 use egress_time::ManualTimer;
 use http::{HeaderMap, Method, Request, Version};
@@ -193,7 +193,12 @@ fn a_body_that_fails_is_the_callers_error_and_nothing_is_sent() {
     let error = timer
         .run(backoff(&server, &timer).oneshot(request))
         .unwrap_err();
-    assert_eq!(error.to_string(), "the disk is gone");
+    assert_eq!(
+        error.to_string(),
+        "the request body failed before the request was sent"
+    );
+    let failed = error.downcast_ref::<BodyFailed>().unwrap();
+    assert_eq!(failed.source.to_string(), "the disk is gone");
     assert_eq!((server.requests(), server.readied()), (0, 0));
 }
 

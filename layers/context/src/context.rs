@@ -1,7 +1,7 @@
 //! The shared record of one request.
 
 use crate::{Failure, RetryOwner};
-use egress_time::Instant;
+use egress_time::{Clock, Instant};
 use http::Extensions;
 use std::{
     sync::{
@@ -24,6 +24,10 @@ pub(crate) struct Inner {
     dispatched: AtomicU64,
     rate_wait: AtomicU64,
     queue_wait: AtomicU64,
+    /// What the clock says while a layer calls those inside it.
+    present: AtomicU64,
+    answered: AtomicU64,
+    ended: AtomicU64,
     attempts: AtomicU32,
     failure: AtomicU8,
     between_attempts: AtomicBool,
@@ -31,18 +35,34 @@ pub(crate) struct Inner {
 }
 
 /// What the extensions carry: see the crate's documentation for why it is weak.
-#[derive(Clone, Debug)]
-struct Carried(Weak<Inner>);
+#[derive(Debug)]
+struct Carried {
+    context: Weak<Inner>,
+    /// Of this request alone: two may have one context, where an outer layer sends a request to several places.
+    note: AtomicU64,
+}
+
+impl Clone for Carried {
+    fn clone(&self) -> Self {
+        Self {
+            context: Weak::clone(&self.context),
+            note: AtomicU64::new(self.note.load(Relaxed)),
+        }
+    }
+}
 
 impl RequestContext {
     /// Returns the context of the request with these extensions, or makes one.
     pub fn join(extensions: &mut Extensions) -> Self {
         Self::current(extensions).unwrap_or_else(|| {
             let context = Self(Arc::new(Inner {
-                deadline: AtomicU64::new(u64::MAX),
-                dispatched: AtomicU64::new(u64::MAX),
+                deadline: AtomicU64::new(NEVER),
+                dispatched: AtomicU64::new(NEVER),
                 rate_wait: AtomicU64::new(0),
                 queue_wait: AtomicU64::new(0),
+                present: AtomicU64::new(NEVER),
+                answered: AtomicU64::new(NEVER),
+                ended: AtomicU64::new(NEVER),
                 attempts: AtomicU32::new(0),
                 failure: AtomicU8::new(0),
                 between_attempts: AtomicBool::new(false),
@@ -55,14 +75,17 @@ impl RequestContext {
 
     /// Returns the context of the request with these extensions, if an outer layer made one and still works on it.
     pub fn current(extensions: &Extensions) -> Option<Self> {
-        extensions.get::<Carried>()?.0.upgrade().map(Self)
+        extensions.get::<Carried>()?.context.upgrade().map(Self)
     }
 
     /// Puts this context into the extensions of a request, instead of any other.
     ///
     /// For a layer that sends the same request more than once and builds it anew.
     pub fn carry(&self, extensions: &mut Extensions) {
-        extensions.insert(Carried(Arc::downgrade(&self.0)));
+        extensions.insert(Carried {
+            context: Arc::downgrade(&self.0),
+            note: AtomicU64::new(NEVER),
+        });
     }
 
     /// Tells whether these extensions hold a context and nothing else.
@@ -74,10 +97,7 @@ impl RequestContext {
 
     /// Returns when the whole request must be done, if anybody said so.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.0.deadline.load(Relaxed) {
-            u64::MAX => None,
-            nanos => Some(Instant::from_nanos(nanos)),
-        }
+        read(&self.0.deadline)
     }
 
     /// Sets the deadline, unless an earlier one is set.
@@ -88,12 +108,22 @@ impl RequestContext {
     /// Counts one more attempt and forgets what the last one came to; returns its number, 1 for the first.
     pub fn begin_attempt(&self) -> u32 {
         self.0.failure.store(0, Relaxed);
-        self.0.dispatched.store(u64::MAX, Relaxed);
+        self.0.dispatched.store(NEVER, Relaxed);
+        self.forget_answer();
         self.0.between_attempts.store(false, Relaxed);
         let before = self.0.attempts.fetch_update(Relaxed, Relaxed, |attempts| {
             Some(attempts.saturating_add(1))
         });
         before.unwrap_or_else(|attempts| attempts).saturating_add(1)
+    }
+
+    /// Takes back the last attempt, of which nothing was sent.
+    pub fn retract_attempt(&self) {
+        // The closure returns None where there is nothing to take back.
+        let _ = self
+            .0
+            .attempts
+            .fetch_update(Relaxed, Relaxed, |attempts| attempts.checked_sub(1));
     }
 
     /// Says that the present attempt is over and that another will follow, after a wait.
@@ -112,16 +142,84 @@ impl RequestContext {
     }
 
     /// Says that the present attempt goes out now. The last one to say so is nearest to the wire and right.
+    ///
+    /// Nothing of this attempt was answered, then.
     pub fn dispatched_at(&self, now: Instant) {
         self.0.dispatched.store(now.as_nanos(), Relaxed);
+        self.forget_answer();
+    }
+
+    /// Says that nothing of the present attempt was answered. Whoever says when that happens says this first.
+    pub fn forget_answer(&self) {
+        self.0.answered.store(NEVER, Relaxed);
+        self.0.ended.store(NEVER, Relaxed);
     }
 
     /// Returns when the present attempt went out, if it did.
     pub fn dispatched(&self) -> Option<Instant> {
-        match self.0.dispatched.load(Relaxed) {
-            u64::MAX => None,
-            nanos => Some(Instant::from_nanos(nanos)),
+        read(&self.0.dispatched)
+    }
+
+    /// Says that the headers of the present attempt's response are there. The first one to say so is nearest to the wire.
+    pub fn answered_at(&self, now: Instant) {
+        if read(&self.0.answered).is_none() {
+            self.0.answered.store(now.as_nanos(), Relaxed);
         }
+    }
+
+    /// Returns when the headers of the present attempt's response came, if a layer inside has said so.
+    pub fn answered(&self) -> Option<Instant> {
+        read(&self.0.answered)
+    }
+
+    /// Says that the body of the present attempt's response has ended. The first one to say so is nearest to the wire.
+    pub fn ended_at(&self, now: Instant) {
+        if read(&self.0.ended).is_none() {
+            self.0.ended.store(now.as_nanos(), Relaxed);
+        }
+    }
+
+    /// Returns when the body of the present attempt's response ended, if a layer inside has said so.
+    pub fn ended(&self) -> Option<Instant> {
+        read(&self.0.ended)
+    }
+
+    /// Calls a layer inside; while that goes on, those inside need not read the clock.
+    ///
+    /// For a call, which takes no time worth mentioning; not for a poll of what may wait.
+    pub fn during<R>(&self, now: Instant, call: impl FnOnce() -> R) -> R {
+        struct Until<'a>(&'a AtomicU64, u64);
+        impl Drop for Until<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1, Relaxed);
+            }
+        }
+        let present = &self.0.present;
+        let _until = Until(present, present.swap(now.as_nanos(), Relaxed));
+        call()
+    }
+
+    /// Returns the time: that of the layer which is [calling](Self::during), or what the clock says.
+    pub fn now(&self, clock: &impl Clock) -> Instant {
+        read(&self.0.present).unwrap_or_else(|| clock.now())
+    }
+
+    /// Keeps a number in the extensions of a request, for whoever has this key, until another one keeps something.
+    ///
+    /// What several layers would each work out from the same request, the outermost of them can leave to the others. It
+    /// is lost when the extensions hold no context, and when the request is built anew.
+    pub fn note(extensions: &Extensions, key: u32, value: u32) {
+        if let Some(carried) = extensions.get::<Carried>() {
+            let note = u64::from(key) << 32 | u64::from(value);
+            carried.note.store(note, Relaxed);
+        }
+    }
+
+    /// Returns the number that was kept under this key.
+    pub fn noted(extensions: &Extensions, key: u32) -> Option<u32> {
+        let note = extensions.get::<Carried>()?.note.load(Relaxed);
+        let value = u32::try_from(note & u64::from(u32::MAX)).ok()?;
+        (note != NEVER && note >> 32 == u64::from(key)).then_some(value)
     }
 
     /// Adds time that the request waited for a rate limit.
@@ -168,6 +266,14 @@ impl RequestContext {
             .compare_exchange(false, true, AcqRel, Acquire);
         taken.ok().map(|_| RetryOwner(Arc::clone(&self.0)))
     }
+}
+
+/// In place of a moment that has not come.
+const NEVER: u64 = u64::MAX;
+
+fn read(moment: &AtomicU64) -> Option<Instant> {
+    let nanos = moment.load(Relaxed);
+    (nanos != NEVER).then_some(Instant::from_nanos(nanos))
 }
 
 fn add(total: &AtomicU64, wait: Duration) {
@@ -238,6 +344,84 @@ mod tests {
         assert_eq!(context.dispatched(), None);
         assert!(!context.is_between_attempts());
         assert_eq!(context.attempts(), 2);
+        context.retract_attempt();
+        assert_eq!(context.attempts(), 1);
+    }
+
+    struct Fixed(u64);
+
+    impl Clock for Fixed {
+        fn now(&self) -> Instant {
+            Instant::from_nanos(self.0)
+        }
+        fn unix_time(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn the_time_is_known_during_a_call_and_not_after_it() {
+        let context = RequestContext::join(&mut Extensions::new());
+        let clock = Fixed(9);
+        let now = || context.now(&clock).as_nanos();
+        assert_eq!(now(), 9);
+        let seen = context.during(Instant::from_nanos(3), || {
+            let outer = now();
+            let inner = context.during(Instant::from_nanos(5), now);
+            [outer, inner, now()]
+        });
+        assert_eq!(seen, [3, 5, 3]);
+        assert_eq!(now(), 9);
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[test]
+    fn a_call_that_panics_leaves_no_time_behind() {
+        let context = RequestContext::join(&mut Extensions::new());
+        let call = std::panic::AssertUnwindSafe(|| {
+            context.during(Instant::from_nanos(3), || panic!("an inner service may"))
+        });
+        std::panic::catch_unwind(call).expect_err("it panics");
+        assert_eq!(context.now(&Fixed(9)).as_nanos(), 9);
+    }
+
+    #[test]
+    fn the_first_to_see_an_answer_is_right_and_another_attempt_forgets_it() {
+        let context = RequestContext::join(&mut Extensions::new());
+        for again in [
+            (|context| _ = RequestContext::begin_attempt(context)) as fn(&RequestContext),
+            |context| context.dispatched_at(Instant::from_nanos(1)),
+        ] {
+            assert_eq!((context.answered(), context.ended()), (None, None));
+            for nanos in [4, 6] {
+                context.answered_at(Instant::from_nanos(nanos));
+                context.ended_at(Instant::from_nanos(nanos + 1));
+            }
+            assert_eq!(context.answered(), Some(Instant::from_nanos(4)));
+            assert_eq!(context.ended(), Some(Instant::from_nanos(5)));
+            again(&context);
+            assert_eq!((context.answered(), context.ended()), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_note_is_for_who_has_its_key_and_of_one_request_alone() {
+        let mut extensions = Extensions::new();
+        RequestContext::note(&extensions, 7, 3);
+        assert_eq!(
+            RequestContext::noted(&extensions, 7),
+            None,
+            "nobody holds it"
+        );
+        let _context = RequestContext::join(&mut extensions);
+        assert_eq!(RequestContext::noted(&extensions, u32::MAX), None);
+        RequestContext::note(&extensions, 7, 3);
+        assert_eq!(RequestContext::noted(&extensions, 7), Some(3));
+        assert_eq!(RequestContext::noted(&extensions, 8), None);
+        let copy = extensions.clone();
+        RequestContext::note(&copy, 8, 0);
+        assert_eq!(RequestContext::noted(&copy, 8), Some(0));
+        assert_eq!(RequestContext::noted(&extensions, 7), Some(3));
     }
 
     /// B10

@@ -31,8 +31,10 @@
 
 mod attempt;
 mod context;
+mod head;
 
 pub use self::{
     attempt::{Failure, RetryOwner},
     context::RequestContext,
+    head::RequestHead,
 };

@@ -2,7 +2,7 @@
 
 use crate::{BoxError, limits::Limits, wait::Wait};
 use egress_body_end::{BodyEnd, EndGuard};
-use egress_time::{Instant, SleepUntil, Timer};
+use egress_time::Timer;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -21,9 +21,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseBody<B, T: Timer> {
         // None where there is nothing to enforce.
-        guard: Option<EndGuard<Wait>>,
-        #[pin]
-        sleep: Option<SleepUntil<T>>,
+        guard: Option<EndGuard<Wait<T>>>,
         // None once it was given up.
         #[pin]
         inner: Option<B>,
@@ -34,7 +32,6 @@ impl<B, T: Timer> ResponseBody<B, T> {
     pub(crate) const fn unlimited(inner: B) -> Self {
         Self {
             guard: None,
-            sleep: None,
             inner: Some(inner),
         }
     }
@@ -47,9 +44,8 @@ impl<B, T: Timer> ResponseBody<B, T> {
 
 impl<B: Body, T: Timer> ResponseBody<B, T> {
     pub(crate) fn limited(inner: B, timer: T, limits: Limits) -> Self {
-        let guard = EndGuard::new(&inner, Wait::new(limits));
+        let guard = EndGuard::new(&inner, Wait::new(timer, limits));
         Self {
-            sleep: (!guard.is_over()).then(|| SleepUntil::new(timer, Instant::FAR_FUTURE)),
             guard: Some(guard),
             inner: Some(inner),
         }
@@ -76,21 +72,17 @@ where
         let frame = inner.as_mut().poll_frame(cx);
         if let Some(guard) = this.guard {
             guard.observe(&*inner, &frame);
-            match (guard.handler_mut(), this.sleep.as_mut().as_pin_mut()) {
-                (Some(wait), Some(sleep)) => {
-                    let timed_out = match &frame {
-                        Poll::Pending => Some(ready!(wait.poll_pending(sleep, cx))),
-                        Poll::Ready(_) => wait.on_frame(sleep.timer()),
-                    };
-                    if let Some(timed_out) = timed_out {
-                        // The transport first: when the owner hears of it, the connection is free.
-                        this.inner.set(None);
-                        this.sleep.set(None);
-                        guard.end(BodyEnd::Failed);
-                        return Poll::Ready(Some(Err(timed_out.into())));
-                    }
+            if let Some(wait) = guard.handler_mut() {
+                let timed_out = match &frame {
+                    Poll::Pending => Some(ready!(wait.poll_pending(cx))),
+                    Poll::Ready(_) => wait.on_frame(),
+                };
+                if let Some(timed_out) = timed_out {
+                    // The transport first: when the owner hears of it, the connection is free.
+                    this.inner.set(None);
+                    guard.end(BodyEnd::Failed);
+                    return Poll::Ready(Some(Err(timed_out.into())));
                 }
-                _ => this.sleep.set(None),
             }
         }
         frame.map_err(Into::into)

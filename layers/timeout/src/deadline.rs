@@ -95,8 +95,8 @@ impl<S, T: Timer> Deadline<S, T> {
         let own = request.extensions().get().map(|RequestTimeout(own)| *own);
         let (context, start) = match own.or(self.total) {
             Some(total) => {
-                let start = self.timer.now();
                 let context = RequestContext::join(request.extensions_mut());
+                let start = context.now(&self.timer);
                 context.limit_deadline(start + total);
                 (context, Some(start))
             }
@@ -104,7 +104,7 @@ impl<S, T: Timer> Deadline<S, T> {
         };
         let end = context.deadline()?;
         Some(Limits {
-            start: start.unwrap_or_else(|| self.timer.now()),
+            start: start.unwrap_or_else(|| context.now(&self.timer)),
             end,
             bound: Bound::Deadline,
             covers_body: true,

@@ -83,42 +83,44 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
-        let result = match state.as_mut().project() {
-            StateProj::Unlimited { inner } => {
-                let result = ready!(inner.poll(cx));
-                result
-                    .map(|response| response.map(ResponseBody::unlimited))
-                    .map_err(Into::into)
-            }
+        // A finished future is emptied now, and not when somebody drops it: that drops the inner one and the timer.
+        let error = match state.as_mut().project() {
+            StateProj::Unlimited { inner } => match ready!(inner.poll(cx)) {
+                Ok(response) => {
+                    state.set(State::Done);
+                    return Poll::Ready(Ok(response.map(ResponseBody::unlimited)));
+                }
+                Err(error) => error.into(),
+            },
             StateProj::Limited {
                 inner,
-                sleep,
+                mut sleep,
                 limits,
             } => match inner.poll(cx) {
                 Poll::Ready(Ok(response)) => {
                     let limits = limits.take().and_then(Limits::for_body);
-                    Ok(response.map(|body| match limits {
+                    let timer = sleep.timer().clone();
+                    state.set(State::Done);
+                    return Poll::Ready(Ok(response.map(|body| match limits {
                         None => ResponseBody::unlimited(body),
-                        Some(limits) => ResponseBody::limited(body, sleep.timer().clone(), limits),
-                    }))
+                        Some(limits) => ResponseBody::limited(body, timer, limits),
+                    })));
                 }
-                Poll::Ready(Err(error)) => Err(error.into()),
+                Poll::Ready(Err(error)) => error.into(),
                 Poll::Pending => {
                     if sleep.deadline() == Instant::FAR_FUTURE {
                         return Poll::Pending;
                     }
-                    let mut sleep = sleep;
                     ready!(sleep.as_mut().poll(cx));
                     let limits = limits.as_ref().expect("taken only with the response");
-                    Err(limits.expired_before_headers(sleep.timer().now()).into())
+                    limits.expired_before_headers(sleep.timer().now()).into()
                 }
             },
-            StateProj::Expired { timed_out } => Err((*timed_out).into()),
+            StateProj::Expired { timed_out } => (*timed_out).into(),
             StateProj::Done => panic!("a response was polled again after it was ready"),
         };
-        // Now, and not when somebody drops a finished future: this drops the inner one and the timer.
         state.set(State::Done);
-        Poll::Ready(result)
+        Poll::Ready(Err(error))
     }
 }
 

@@ -148,7 +148,6 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let start = self.timer.now();
         let extensions = request.extensions();
         let timeout = extensions
             .get()
@@ -157,9 +156,14 @@ where
             .get()
             .map_or(self.settings.body_idle, |BodyIdleTimeout(own)| *own);
         let context = RequestContext::current(extensions);
-        if let Some(context) = &context {
-            context.dispatched_at(start);
-        }
+        let start = match &context {
+            Some(context) => {
+                let start = context.now(&self.timer);
+                context.dispatched_at(start);
+                start
+            }
+            None => self.timer.now(),
+        };
         let limits = Limits {
             start,
             end: start + timeout,

@@ -285,7 +285,7 @@ fn a_dropped_body_leaves_no_timer_and_no_transport() {
 fn a_look_by_which_nobody_can_be_woken_arms_no_timer() {
     let timer = ManualTimer::new();
     let (mut body, _) = idle(&timer, &Tracked::default(), [Stall]);
-    let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut nobody = std::task::Context::from_waker(egress_body_end::looking());
     assert!(body.as_mut().poll_frame(&mut nobody).is_pending());
     assert_eq!(timer.sleepers(), 0);
     let (_, error) = timer.run(read(body));

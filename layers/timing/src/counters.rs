@@ -11,6 +11,7 @@ pub(crate) struct Counters {
     outcomes: [AtomicU64; Outcome::COUNT],
     abandoned: AtomicU64,
     attempts: AtomicU64,
+    retries: AtomicU64,
     phases: [Histogram; Phase::COUNT],
 }
 
@@ -29,6 +30,10 @@ impl Counters {
             }
         }
         self.attempts.fetch_add(u64::from(sample.attempts), Relaxed);
+        if sample.attempts > 1 {
+            let retries = u64::from(sample.attempts - 1);
+            self.retries.fetch_add(retries, Relaxed);
+        }
         if sample.abandoned {
             self.abandoned.fetch_add(1, Relaxed);
         }
@@ -66,6 +71,7 @@ impl Counters {
             outcomes,
             abandoned: since(|counters| &counters.abandoned),
             attempts: since(|counters| &counters.attempts),
+            retries: since(|counters| &counters.retries),
             phases: std::array::from_fn(|phase| {
                 self.phases[phase].read_since(before.map(|before| &before.phases[phase]))
             }),
@@ -75,6 +81,6 @@ impl Counters {
     fn plain(&self) -> impl Iterator<Item = &AtomicU64> {
         self.outcomes
             .iter()
-            .chain([&self.abandoned, &self.attempts])
+            .chain([&self.abandoned, &self.attempts, &self.retries])
     }
 }

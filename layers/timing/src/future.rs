@@ -51,20 +51,26 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
-        let mut measurement = this
-            .measurement
-            .take()
-            .expect("a response was polled again after it was ready");
-        Poll::Ready(match result {
+        match ready!(this.inner.poll(cx)) {
             Ok(response) => {
+                let mut measurement = take(this.measurement);
                 measurement.on_response(&response);
-                Ok(response.map(|body| ResponseBody::new(body, measurement)))
+                // In parts: a response is moved as seldom as can be.
+                let (head, body) = response.into_parts();
+                Poll::Ready(Ok(Response::from_parts(
+                    head,
+                    ResponseBody::new(body, measurement),
+                )))
             }
             Err(error) => {
-                measurement.on_error();
-                Err(error)
+                take(this.measurement).on_error();
+                Poll::Ready(Err(error))
             }
-        })
+        }
     }
+}
+
+fn take<T: Clock>(measurement: &mut Option<Measurement<T>>) -> Measurement<T> {
+    let measurement = measurement.take();
+    measurement.expect("a response was polled again after it was ready")
 }

@@ -1,6 +1,7 @@
 //! Which requests are counted together.
 
-use http::{Method, Request, Uri};
+use egress_context::RequestHead;
+use http::{Method, Uri};
 
 /// Tells which label of the [`Recorder`](crate::Recorder) a request belongs to.
 ///
@@ -10,12 +11,12 @@ pub trait Label {
     /// Returns the index of the label among those that the recorder was made with.
     ///
     /// `None` and an index beyond them mean that the request has no label.
-    fn label<B>(&self, request: &Request<B>) -> Option<usize>;
+    fn label(&self, request: &RequestHead<'_>) -> Option<usize>;
 }
 
 impl<F: Fn(&Method, &Uri) -> Option<usize>> Label for F {
-    fn label<B>(&self, request: &Request<B>) -> Option<usize> {
-        self(request.method(), request.uri())
+    fn label(&self, request: &RequestHead<'_>) -> Option<usize> {
+        self(request.method, request.uri)
     }
 }
 
@@ -24,7 +25,7 @@ impl<F: Fn(&Method, &Uri) -> Option<usize>> Label for F {
 pub struct Unlabelled;
 
 impl Label for Unlabelled {
-    fn label<B>(&self, _: &Request<B>) -> Option<usize> {
+    fn label(&self, _: &RequestHead<'_>) -> Option<usize> {
         None
     }
 }

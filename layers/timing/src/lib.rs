@@ -98,3 +98,4 @@ pub use self::{
     service::Timing,
     snapshot::{Snapshot, Summary, Timings},
 };
+pub use egress_context::RequestHead;

@@ -1,30 +1,30 @@
 //! The guard that records a request exactly once.
 
-use crate::{Outcome, Recorder, sample::Sample};
-use egress_body_end::{BodyEnd, OnBodyEnd, has_body};
-use egress_context::{Failure, RequestContext};
+use crate::{Label, Outcome, Recorder, sample::Sample};
+use egress_body_end::{BodyEnd, BodyRule, OnBodyEnd};
+use egress_context::{Failure, RequestContext, RequestHead};
 use egress_time::{Clock, Instant};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use std::{fmt, time::Duration};
 
 /// Measures one request; records it when told how it ended, or else when dropped.
 ///
-/// The future carries it until the response is there, then the body does.
+/// The future carries it until the response is there, then the body does. Both are moved often: it is kept small.
 pub(crate) struct Measurement<T: Clock> {
     clock: T,
     recorder: Recorder,
-    label: Option<usize>,
-    method: Method,
     context: RequestContext,
-    /// What the context had counted before: an outer layer may have made it, for more than this request.
-    before: Waits,
     start: Instant,
-    response: Option<Headers>,
+    /// What the context had counted before, if an outer layer had made it for more than this request.
+    before: Option<Box<Waits>>,
+    label: u32,
+    rule: BodyRule,
     recorded: bool,
+    response: Option<Headers>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Waits {
     rate: Duration,
     queue: Duration,
@@ -34,7 +34,7 @@ struct Waits {
 #[derive(Clone, Copy, Debug)]
 struct Headers {
     at: Instant,
-    after: Duration,
+    sent: Instant,
     status: StatusCode,
 }
 
@@ -42,16 +42,21 @@ impl<T: Clock> Measurement<T> {
     pub(crate) fn start<B>(
         clock: T,
         recorder: Recorder,
-        label: Option<usize>,
+        label: &impl Label,
         request: &mut Request<B>,
     ) -> Self {
         let context = RequestContext::join(request.extensions_mut());
+        let label = label.label(&RequestHead::of(request));
+        let before = Waits::of(&context);
         Self {
-            label,
-            method: request.method().clone(),
-            before: Waits::of(&context),
+            // An index that does not fit is beyond all labels.
+            label: label
+                .and_then(|label| label.try_into().ok())
+                .unwrap_or(u32::MAX),
+            rule: BodyRule::of(request.method()),
+            before: (before != Waits::default()).then(|| Box::new(before)),
+            start: context.now(&clock),
             context,
-            start: clock.now(),
             recorder,
             clock,
             response: None,
@@ -59,16 +64,22 @@ impl<T: Clock> Measurement<T> {
         }
     }
 
+    /// Calls what is measured.
+    pub(crate) fn during<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.context.during(self.start, call)
+    }
+
     /// Takes note of the response's headers, and records the request if nothing comes after them.
     pub(crate) fn on_response<B: Body>(&mut self, response: &Response<B>) {
         let status = response.status();
-        let at = self.clock.now();
+        let answered = self.context.answered().filter(|at| *at >= self.start);
+        let at = answered.unwrap_or_else(|| self.clock.now());
         self.response = Some(Headers {
             at,
-            after: at - self.sent().unwrap_or(self.start),
+            sent: self.sent().unwrap_or(self.start),
             status,
         });
-        if response.body().is_end_stream() || !has_body(&self.method, status) {
+        if response.body().is_end_stream() || !self.rule.allows(status) {
             self.record(at, BodyEnd::Complete);
         }
     }
@@ -82,8 +93,9 @@ impl<T: Clock> Measurement<T> {
         self.recorded = true;
         let outcome = self.outcome(end);
         let waits = Waits::of(&self.context);
+        let before = self.before.as_deref().copied().unwrap_or_default();
         let headers = match self.response {
-            Some(response) => Some(response.after),
+            Some(response) => Some(response.at - response.sent),
             // What is refused waits for no answer, even if an earlier attempt was sent.
             None if outcome == Outcome::Refused => None,
             None => self.sent().map(|sent| now - sent),
@@ -91,14 +103,19 @@ impl<T: Clock> Measurement<T> {
         let sample = Sample {
             outcome,
             abandoned: outcome == Outcome::Cancelled && self.response.is_some(),
-            attempts: waits.attempts.saturating_sub(self.before.attempts).max(1),
-            rate_wait: waits.rate.saturating_sub(self.before.rate),
-            queue_wait: waits.queue.saturating_sub(self.before.queue),
+            attempts: match waits.attempts.saturating_sub(before.attempts) {
+                // Nobody counts; what was not refused was sent.
+                0 if outcome != Outcome::Refused => 1,
+                attempts => attempts,
+            },
+            rate_wait: waits.rate.saturating_sub(before.rate),
+            queue_wait: waits.queue.saturating_sub(before.queue),
             headers,
             body: self.response.map(|response| now - response.at),
             total: now - self.start,
         };
-        self.recorder.record(self.label, now, &sample);
+        self.recorder
+            .record(usize::try_from(self.label).ok(), now, &sample);
     }
 
     fn outcome(&self, end: BodyEnd) -> Outcome {
@@ -127,7 +144,9 @@ impl<T: Clock> Measurement<T> {
 impl<T: Clock> OnBodyEnd for Measurement<T> {
     fn on_body_end(mut self, end: BodyEnd) {
         if !self.recorded {
-            self.record(self.clock.now(), end);
+            // A layer inside may have read the clock for the same end.
+            let ended = self.context.ended().filter(|_| end == BodyEnd::Complete);
+            self.record(ended.unwrap_or_else(|| self.clock.now()), end);
         }
     }
 }

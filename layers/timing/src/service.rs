@@ -71,14 +71,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let label = self.label.label(&request);
         let measurement = Measurement::start(
             self.timer.clone(),
             self.recorder.clone(),
-            label,
+            &self.label,
             &mut request,
         );
-        ResponseFuture::new(self.inner.call(request), measurement)
+        let response = measurement.during(|| self.inner.call(request));
+        ResponseFuture::new(response, measurement)
     }
 }
 

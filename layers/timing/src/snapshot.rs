@@ -91,6 +91,7 @@ pub struct Summary {
     pub(crate) outcomes: [u64; Outcome::COUNT],
     pub(crate) abandoned: u64,
     pub(crate) attempts: u64,
+    pub(crate) retries: u64,
     pub(crate) phases: [Distribution; Phase::COUNT],
 }
 
@@ -112,9 +113,14 @@ impl Summary {
         self.abandoned
     }
 
-    /// Returns how many attempts they took together, retries included.
+    /// Returns how many attempts were sent for them together, retries included.
     pub const fn attempts(&self) -> u64 {
         self.attempts
+    }
+
+    /// Returns how many of the attempts were retries: all but the first of each request.
+    pub const fn retries(&self) -> u64 {
+        self.retries
     }
 
     /// Returns how long they spent in `phase`.
@@ -129,6 +135,7 @@ impl Summary {
         }
         self.abandoned = self.abandoned.saturating_add(other.abandoned);
         self.attempts = self.attempts.saturating_add(other.attempts);
+        self.retries = self.retries.saturating_add(other.retries);
         for (mine, theirs) in self.phases.iter_mut().zip(&other.phases) {
             mine.merge(theirs);
         }
