@@ -2,7 +2,11 @@
 
 use egress_hints::Dialect;
 use egress_token_bucket::Quota;
-use http::{Method, StatusCode, Uri, uri::Authority};
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::HOST,
+    uri::{Authority, PathAndQuery},
+};
 use std::borrow::Cow;
 
 /// An upstream API: its name, which requests belong to it, what it permits and how it speaks of that.
@@ -44,8 +48,9 @@ pub struct Api {
 /// Where an API lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
-    /// Lower case, with a port only if one was given.
+    /// Without a port.
     host: String,
+    /// If none is given, any will do.
     port: Option<u16>,
     /// Without a slash at its end.
     path: String,
@@ -59,9 +64,18 @@ pub struct UseApi(pub Cow<'static, str>);
 
 impl Api {
     /// Makes an API that no request belongs to by its address, without a quota.
+    ///
+    /// # Panics
+    ///
+    /// If the name is `all`: in a [`Status`](crate::Status) that is the name of all APIs together.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        let name = name.into();
+        assert!(
+            name != ALL,
+            "an API cannot be called {ALL:?}: that is the name of all of them together"
+        );
         Self {
-            name: name.into(),
+            name,
             places: Vec::new(),
             methods: None,
             within: None,
@@ -110,27 +124,35 @@ impl Api {
     /// Makes requests to this host belong to the API; called more than once, to any of the hosts.
     ///
     /// `host` may have a port and the beginning of a path: `api.github.com/search`, `127.0.0.1:8787`. Without a port, any port
-    /// belongs to it. Of two APIs that a request could belong to, the one with the longer path wins, then the one with the port.
+    /// belongs to it; a request that names none has that of its scheme. Of two APIs that a request could belong to, the
+    /// one with the longer path wins, then the one with the port.
+    ///
+    /// A request whose URI has no host, as one that a server hands on, belongs where its `Host` header says.
+    ///
+    /// # Panics
+    ///
+    /// If it is anything else: `https://api.github.com` has a scheme and is refused, since no host is called so and the
+    /// limit would hold for nobody. So are a user, a query, a fragment, and a port that is none.
     #[must_use]
     pub fn with_host(mut self, host: impl AsRef<str>) -> Self {
-        let (host, path) = host.as_ref().split_once('/').unwrap_or((host.as_ref(), ""));
-        self.places.push(Place {
-            host: host.to_ascii_lowercase(),
-            port: port_of(host),
-            path: match path.trim_end_matches('/') {
-                "" => String::new(),
-                path => format!("/{path}"),
-            },
+        let text = host.as_ref();
+        let place = Place::parse(text).unwrap_or_else(|why| {
+            panic!(
+                "{text:?} is no place of {:?}: {why}; expected a host, like api.github.com",
+                self.name
+            )
         });
+        self.places.push(place);
         self
     }
 
     /// Makes the API live somewhere else: on the same paths of another host, for example a test server.
     #[must_use]
     pub fn at(mut self, authority: &Authority) -> Self {
+        let (host, port) = split(authority.as_str());
         for place in &mut self.places {
-            place.host = authority.as_str().to_ascii_lowercase();
-            place.port = authority.port_u16();
+            place.host = host.to_owned();
+            place.port = port;
         }
         self
     }
@@ -213,51 +235,120 @@ impl Api {
     }
 
     /// Tells how closely a request's address fits, as a value to compare; `None` if it does not belong here.
-    pub(crate) fn fits(&self, method: &Method, uri: &Uri) -> Option<(usize, bool)> {
+    ///
+    /// Its target is an argument because it is the same for all APIs.
+    pub(crate) fn fits_at(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        target: Target<'_>,
+    ) -> Option<(usize, bool)> {
         let methods = self.methods.as_ref();
         if methods.is_some_and(|methods| !methods.contains(method)) {
             return None;
         }
-        self.places.iter().filter_map(|place| place.fits(uri)).max()
+        let places = self.places.iter();
+        places
+            .filter_map(|place| place.fits(target, uri.path()))
+            .max()
     }
 }
 
-/// The number behind the last colon, unless that is a part of an IPv6 address.
-fn port_of(host: &str) -> Option<u16> {
-    let (_, port) = host.rsplit_once(':')?;
-    port.parse().ok()
+/// The name of all APIs together, in a [`Status`](crate::Status).
+pub(crate) const ALL: &str = "all";
+
+/// The host and port that a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    host: &'a str,
+    port: Port,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    Is(u16),
+    /// That of a scheme which is not known: a `Host` header without a port leaves 80 and 443.
+    Default,
+}
+
+impl<'a> Target<'a> {
+    /// Returns the target of a request: what its URI says or, if that has no host, its `Host` header.
+    pub(crate) fn of(uri: &'a Uri, headers: Option<&'a HeaderMap>) -> Option<Self> {
+        let named = match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => headers?.get(HOST)?.to_str().ok()?,
+        };
+        let (host, port) = split(named);
+        let port = match (port, uri.scheme_str()) {
+            (Some(port), _) => Port::Is(port),
+            (None, Some("https" | "wss")) => Port::Is(443),
+            (None, Some("http" | "ws")) => Port::Is(80),
+            (None, _) => Port::Default,
+        };
+        Some(Self { host, port })
+    }
+}
+
+/// Splits an authority into its host, without a user and the dot that a full name may end with, and its port.
+fn split(authority: &str) -> (&str, Option<u16>) {
+    // Nearly always; and a request is looked at each time it is sent.
+    if !authority.bytes().any(|byte| matches!(byte, b'@' | b':')) {
+        return (authority.strip_suffix('.').unwrap_or(authority), None);
+    }
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (host, port) = match place.rsplit_once(':') {
+        // An address of IPv6 has colons of its own, within brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (place, None),
+    };
+    (host.strip_suffix('.').unwrap_or(host), port)
 }
 
 impl Place {
-    fn fits(&self, uri: &Uri) -> Option<(usize, bool)> {
-        let authority = uri.authority()?;
-        // Nearly always the whole of it, and no port has to be looked for.
-        let by_port = if authority.as_str().eq_ignore_ascii_case(&self.host) {
-            self.port.is_some()
-        } else if self.port.is_some() && self.port != authority.port_u16() {
-            return None;
-        } else if authority.host().eq_ignore_ascii_case(self.name()) {
-            self.port.is_some()
-        } else {
-            return None;
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains("://") {
+            return Err("it has a scheme");
+        }
+        let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
+        if authority.contains('@') {
+            return Err("it has a user");
+        }
+        let checked: Authority = authority.parse().map_err(|_| "that is not a host")?;
+        let (host, port) = split(authority);
+        if host.is_empty() {
+            return Err("it has no host");
+        }
+        // What is behind a colon is a number, or it is no port.
+        if checked.host().len() < authority.len() && port.is_none() {
+            return Err("its port is none");
+        }
+        if path.contains(['?', '#']) || (!path.is_empty() && path.parse::<PathAndQuery>().is_err())
+        {
+            return Err("behind the host only the beginning of a path may stand");
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            path: path.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    fn fits(&self, target: Target<'_>, path: &str) -> Option<(usize, bool)> {
+        let port = match (self.port, target.port) {
+            (None, _) => true,
+            (Some(ours), Port::Is(port)) => ours == port,
+            (Some(ours), Port::Default) => matches!(ours, 80 | 443),
         };
+        if !port || (self.host != target.host && !self.host.eq_ignore_ascii_case(target.host)) {
+            return None;
+        }
+        let by_port = self.port.is_some();
         if self.path.is_empty() {
             return Some((0, by_port));
         }
-        let rest = uri.path().strip_prefix(self.path.as_str())?;
+        let rest = path.strip_prefix(self.path.as_str())?;
         // "/search" is no prefix of "/searches".
         (rest.is_empty() || rest.starts_with('/')).then_some((self.path.len(), by_port))
-    }
-
-    /// The host without its port.
-    fn name(&self) -> &str {
-        match self.port {
-            Some(_) => self
-                .host
-                .rsplit_once(':')
-                .map_or(&self.host, |(name, _)| name),
-            None => &self.host,
-        }
     }
 }
 
@@ -275,8 +366,13 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    fn fits_method(api: &Api, method: &Method, uri: &Uri) -> bool {
+        let target = Target::of(uri, None);
+        target.is_some_and(|target| api.fits_at(method, uri, target).is_some())
+    }
+
     fn fits(api: &Api, uri: &str) -> bool {
-        api.fits(&Method::GET, &uri.parse().unwrap()).is_some()
+        fits_method(api, &Method::GET, &uri.parse().unwrap())
     }
 
     #[test]
@@ -292,6 +388,96 @@ mod tests {
         assert!(!fits(&search, "https://api.github.com/searches"));
         assert!(!fits(&search, "https://api.github.com/repos/a/b"));
         assert!(!fits(&github, "/repos/a/b"), "no host, no API");
+        assert!(fits(&github, "https://api.github.com./"), "a full name");
+        assert!(fits(&github, "https://user:secret@api.github.com/"));
+        assert!(!fits(&github, "https://api.github.com@evil.example/"));
+    }
+
+    /// `:443` and `:80` are what their schemes mean, whoever writes them down.
+    #[test]
+    fn a_default_port_is_the_same_written_or_not() {
+        let tls = Api::new("tls").with_host("example.com:443");
+        assert!(fits(&tls, "https://example.com/a"));
+        assert!(fits(&tls, "https://example.com:443/a"));
+        assert!(!fits(&tls, "http://example.com/a"));
+        assert!(!fits(&tls, "https://example.com:8443/a"));
+        let plain = Api::new("plain").with_host("example.com:80");
+        assert!(fits(&plain, "http://example.com/a"));
+        assert!(fits(&plain, "http://example.com:80/a"));
+        assert!(!fits(&plain, "https://example.com/a"));
+        let elsewhere = Api::github().at(&Authority::from_static("example.com:80"));
+        assert!(fits(&elsewhere, "http://example.com/a"));
+    }
+
+    #[test]
+    fn a_request_without_a_host_in_its_uri_belongs_where_its_host_header_says() {
+        let fits = |api: &Api, host: Option<&'static str>, uri: &str| {
+            let uri: Uri = uri.parse().unwrap();
+            let value = host.map(|host| (HOST, http::HeaderValue::from_static(host)));
+            let headers = value.into_iter().collect();
+            let target = Target::of(&uri, Some(&headers));
+            target.is_some_and(|target| api.fits_at(&Method::GET, &uri, target).is_some())
+        };
+        let github = Api::github();
+        assert!(fits(&github, Some("api.github.com"), "/repos/a/b"));
+        assert!(fits(&github, Some("API.github.com:443"), "/repos/a/b"));
+        assert!(!fits(&github, Some("example.com"), "/repos/a/b"));
+        assert!(!fits(&github, None, "/repos/a/b"));
+        let search = Api::github_search();
+        assert!(fits(&search, Some("api.github.com"), "/search/code"));
+        assert!(!fits(&search, Some("api.github.com"), "/repos/a/b"));
+        let local = Api::new("local").with_host("[::1]:8787");
+        assert!(fits(&local, Some("[::1]:8787"), "/"));
+        assert!(!fits(&local, Some("[::1]"), "/"));
+        let tls = Api::new("tls").with_host("example.com:443");
+        assert!(
+            fits(&tls, Some("example.com"), "/"),
+            "no port is the scheme's, and that is not known"
+        );
+        assert!(!fits(&tls, Some("example.com:8443"), "/"));
+        // RFC 9112, section 3.2.2: what the URI says goes.
+        assert!(!fits(
+            &github,
+            Some("api.github.com"),
+            "http://example.com/"
+        ));
+        assert!(fits(&github, Some("example.com"), "http://api.github.com/"));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod misuse {
+        use super::*;
+
+        #[test]
+        fn what_is_no_host_is_refused_with_the_reason() {
+            for (bad, why) in [
+                ("https://api.github.com", "it has a scheme"),
+                ("https://api.github.com/search", "it has a scheme"),
+                ("user@example.com", "it has a user"),
+                ("example.com:", "its port is none"),
+                ("example.com:https", "its port is none"),
+                ("example.com:99999", "its port is none"),
+                ("", "that is not a host"),
+                ("/search", "that is not a host"),
+                (":80", "it has no host"),
+                ("exa mple.com", "that is not a host"),
+                ("example.com/a?b", "only the beginning of a path"),
+                ("example.com?b", "only the beginning of a path"),
+                ("example.com/#b", "only the beginning of a path"),
+            ] {
+                let panic = std::panic::catch_unwind(|| Api::new("test").with_host(bad));
+                let message = panic.expect_err(bad);
+                let message = message.downcast_ref::<String>().unwrap();
+                assert!(message.contains(why), "{bad}: {message}");
+                assert!(message.contains("\"test\""), "{bad}: {message}");
+            }
+        }
+
+        #[test]
+        #[should_panic(expected = "an API cannot be called \"all\"")]
+        fn the_name_of_all_of_them_is_nobodys() {
+            drop(Api::new("all"));
+        }
     }
 
     #[test]
@@ -326,7 +512,7 @@ mod tests {
             .with_methods([Method::POST]);
         assert!(!fits(&writes, "http://example.com/"));
         let uri = Uri::from_static("http://example.com/");
-        assert!(writes.fits(&Method::POST, &uri).is_some());
+        assert!(fits_method(&writes, &Method::POST, &uri));
     }
 
     /// The four presets of the documentation, read from the values themselves.

@@ -1,15 +1,28 @@
 //! The APIs of an egress: which one a request belongs to, and what follows from that.
 
-use crate::{Api, UseApi};
+use crate::{Api, UseApi, api::Target};
 use egress_backoff::{ChoosePolicy, Policy};
+use egress_context::RequestContext;
 use egress_timing::Label;
 use egress_token_bucket::{Bucket, BucketSet, RequestHead, Route};
-use http::{Extensions, Method, Request, Uri, request::Parts};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 /// The APIs; clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Apis(Arc<[Entry]>);
+pub(crate) struct Apis(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Under which it notes what it has found, in the context of a request. No other egress has it.
+    key: u32,
+    entries: Box<[Entry]>,
+}
 
 /// One API with all that a layer asks for. The last one is for requests that belong to no other.
 #[derive(Debug)]
@@ -25,52 +38,72 @@ pub(crate) struct Entry {
 impl Apis {
     /// Returns the names, in the order of the labels.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|entry| entry.api.name().to_owned())
+        self.0
+            .entries
+            .iter()
+            .map(|entry| entry.api.name().to_owned())
     }
 
     /// Returns the names and buckets of those that have a quota.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (&str, &Bucket)> {
-        let entries = self.0.iter();
+        let entries = self.0.entries.iter();
         entries.filter_map(|entry| Some((entry.api.name(), entry.bucket.as_ref()?)))
     }
 
-    /// Finds the API of a request: that of the name it asks for, else the one whose address fits best.
-    fn find(&self, method: &Method, uri: &Uri, extensions: &Extensions) -> usize {
-        let otherwise = self.0.len().saturating_sub(1);
-        if let Some(UseApi(name)) = extensions.get() {
-            // A name that nobody has is a mistake, and must not turn a limit off: the rest's limit holds.
-            let named = self.0.iter().position(|entry| entry.api.name() == name);
-            return named.unwrap_or(otherwise);
+    /// Finds the API of a request. Three layers ask, and only the outermost has to look.
+    fn find(&self, request: &RequestHead<'_>) -> usize {
+        let Shared { key, entries } = &*self.0;
+        let found = find(entries, request);
+        if let Ok(found) = found.try_into() {
+            RequestContext::note(request.extensions, *key, found);
         }
-        let entries = self.0.iter().enumerate();
-        entries
-            .filter_map(|(index, entry)| Some((entry.api.fits(method, uri)?, index)))
-            .max_by_key(|(fit, _)| *fit)
-            .map_or(otherwise, |(_, index)| index)
+        found
     }
 
-    fn entry(&self, method: &Method, uri: &Uri, extensions: &Extensions) -> &Entry {
-        &self.0[self.find(method, uri, extensions)]
+    /// Returns what is known of the API of a request.
+    fn entry(&self, request: &RequestHead<'_>) -> &Entry {
+        let Shared { key, entries } = &*self.0;
+        let noted = RequestContext::noted(request.extensions, *key);
+        let noted = noted.and_then(|noted| entries.get(usize::try_from(noted).ok()?));
+        noted.unwrap_or_else(|| &entries[find(entries, request)])
     }
+}
+
+/// Finds the API of a request: that of the name it asks for, else the one whose address fits best.
+fn find(entries: &[Entry], request: &RequestHead<'_>) -> usize {
+    let otherwise = entries.len().saturating_sub(1);
+    if let Some(UseApi(name)) = request.extensions.get() {
+        // A name that nobody has is a mistake, and must not turn a limit off: the rest's limit holds.
+        let named = entries.iter().position(|entry| entry.api.name() == name);
+        return named.unwrap_or(otherwise);
+    }
+    let Some(target) = Target::of(request.uri, Some(request.headers)) else {
+        return otherwise;
+    };
+    let fits = |(index, entry): (usize, &Entry)| {
+        let fit = entry.api.fits_at(request.method, request.uri, target)?;
+        Some((fit, index))
+    };
+    let entries = entries.iter().enumerate();
+    let best = entries.filter_map(fits).max_by_key(|(fit, _)| *fit);
+    best.map_or(otherwise, |(_, index)| index)
 }
 
 impl Route for Apis {
     fn route(&self, request: &RequestHead<'_>) -> Option<BucketSet> {
-        let entry = self.entry(request.method, request.uri, request.extensions);
-        entry.buckets.clone()
+        self.entry(request).buckets.clone()
     }
 }
 
 impl ChoosePolicy for Apis {
-    fn choose(&self, request: &Parts) -> Policy {
-        let entry = self.entry(&request.method, &request.uri, &request.extensions);
-        entry.policy.clone()
+    fn choose(&self, request: &RequestHead<'_>) -> Policy {
+        self.entry(request).policy.clone()
     }
 }
 
 impl Label for Apis {
-    fn label<B>(&self, request: &Request<B>) -> Option<usize> {
-        Some(self.find(request.method(), request.uri(), request.extensions()))
+    fn label(&self, request: &RequestHead<'_>) -> Option<usize> {
+        Some(self.find(request))
     }
 }
 
@@ -90,7 +123,7 @@ impl ApisBuilder {
             apis: Vec::new(),
             otherwise: Api::external(),
             policy: Policy::default(),
-            max_wait: Duration::from_secs(60),
+            max_wait: Duration::from_secs(65),
             wakeups: false,
         }
     }
@@ -158,7 +191,11 @@ impl ApisBuilder {
                     .with_dialect(api.dialect()),
             }
         });
-        Apis(entries.collect())
+        static KEYS: AtomicU32 = AtomicU32::new(0);
+        Apis(Arc::new(Shared {
+            key: KEYS.fetch_add(1, Relaxed),
+            entries: entries.collect(),
+        }))
     }
 }
 
@@ -190,6 +227,7 @@ fn lineage(apis: &[Api], index: usize) -> impl Iterator<Item = usize> {
 )]
 mod tests {
     use super::*;
+    use http::Request;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -199,9 +237,8 @@ mod tests {
         builder.build()
     }
 
-    fn name(apis: &Apis, request: Request<()>) -> String {
-        let (parts, ()) = request.into_parts();
-        let index = apis.find(&parts.method, &parts.uri, &parts.extensions);
+    fn name(apis: &Apis, request: &Request<()>) -> String {
+        let index = apis.find(&RequestHead::of(request));
         apis.names().nth(index).unwrap()
     }
 
@@ -215,7 +252,7 @@ mod tests {
             ("https://example.com/search", "external"),
         ] {
             let request = Request::get(uri).body(()).unwrap();
-            assert_eq!(name(&apis, request), api, "{uri}");
+            assert_eq!(name(&apis, &request), api, "{uri}");
         }
     }
 
@@ -226,8 +263,8 @@ mod tests {
             let request = Request::get("https://api.github.com/").extension(UseApi(api.into()));
             request.body(()).unwrap()
         };
-        assert_eq!(name(&apis, request("external")), "external");
-        assert_eq!(name(&apis, request("githab")), "external");
+        assert_eq!(name(&apis, &request("external")), "external");
+        assert_eq!(name(&apis, &request("githab")), "external");
     }
 
     /// T10
@@ -247,8 +284,8 @@ mod tests {
     fn an_api_has_its_own_statuses_and_dialect() {
         let apis = apis([Api::anthropic()]);
         let statuses = |uri| {
-            let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
-            apis.choose(&parts).statuses().to_vec()
+            let request = Request::get(uri).body(()).unwrap();
+            apis.choose(&RequestHead::of(&request)).statuses().to_vec()
         };
         let overloaded = http::StatusCode::from_u16(529).unwrap();
         assert!(statuses("https://api.anthropic.com/v1/messages").contains(&overloaded));

@@ -1,6 +1,6 @@
 //! Setting up an egress.
 
-use crate::{Api, Egress, apis::ApisBuilder};
+use crate::{Api, Egress, apis::ApisBuilder, classify};
 use egress_backoff::{Budget, Policy};
 use egress_body_cleanup::{Capture, Drain, NoExecutor};
 use egress_concurrency_limit::{Config, ReleaseAt};
@@ -13,8 +13,9 @@ use std::{num::NonZeroUsize, time::Duration};
 ///
 /// - 6 requests in flight, counted to the end of the body; 30 s in the queue for a connection
 /// - no API: every request is one of [`Api::external`] unless [`otherwise`](Self::otherwise) says something else
-/// - 60 s in the queue for a rate limit
-/// - 3 retries, as in [`Policy`]
+/// - 65 s in the queue for a rate limit, and 65 s of wait if a server asks for it: most limits count in windows of a
+///   minute, a server that rounds its answer up asks for 61 s, and what is refused a second too early is lost
+/// - 3 retries, as in [`Policy`], with [`classify`] for the transport's errors
 /// - 30 s for one attempt to its headers, no deadline for the whole
 /// - error bodies captured up to 8 KiB, small rests of bodies drained, bodies that nobody reads for 20 s cancelled when
 ///   somebody waits for a connection
@@ -35,14 +36,20 @@ pub struct EgressBuilder<T, X = NoExecutor> {
     pub(crate) idle_timeout: Option<Duration>,
 }
 
+/// How long is waited for a rate limit: as long as a [`Policy`] waits because a server asks for it.
+const MAX_WAIT: Duration = Duration::from_secs(65);
+
 impl<T: Timer> EgressBuilder<T> {
     pub(crate) fn new(timer: T) -> Self {
+        let mut apis = ApisBuilder::new();
+        apis.max_wait(MAX_WAIT);
+        apis.policy(Policy::new().with_default_classify(classify));
         Self {
             timer,
             executor: None,
             concurrency: NonZeroUsize::new(6).unwrap_or(NonZeroUsize::MIN),
             connections: Config::new(),
-            apis: ApisBuilder::new(),
+            apis,
             budget: Budget::default(),
             attempt_timeout: Duration::from_secs(30),
             body_stall: Some(Duration::from_secs(30)),
@@ -55,14 +62,14 @@ impl<T: Timer> EgressBuilder<T> {
 }
 
 impl<T: Timer, X> EgressBuilder<T, X> {
-    /// Sets how many requests may be in flight.
+    /// Sets how many requests may be in flight: a `NonZeroUsize`, or a number.
     ///
     /// # Panics
     ///
-    /// If it is zero.
-    pub fn concurrency(mut self, limit: usize) -> Self {
-        self.concurrency =
-            NonZeroUsize::new(limit).expect("a concurrency of 0 lets nothing through");
+    /// If it is a number and that is zero.
+    pub fn concurrency(mut self, limit: impl TryInto<NonZeroUsize>) -> Self {
+        let limit = limit.try_into().ok();
+        self.concurrency = limit.expect("a concurrency of 0 lets nothing through");
         self
     }
 
@@ -73,8 +80,8 @@ impl<T: Timer, X> EgressBuilder<T, X> {
     }
 
     /// Sets how long a request waits for a connection at most; `None` means for ever.
-    pub fn queue_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.connections = self.connections.with_queue_timeout(timeout);
+    pub fn queue_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connections = self.connections.with_queue_timeout(timeout.into());
         self
     }
 
@@ -111,8 +118,10 @@ impl<T: Timer, X> EgressBuilder<T, X> {
     }
 
     /// Sets the rules for retrying. Each API adds its own dialect and statuses to them.
+    ///
+    /// Where they do not say how errors are classified, [`classify`] does it.
     pub fn retry(mut self, policy: Policy) -> Self {
-        self.apis.policy(policy);
+        self.apis.policy(policy.with_default_classify(classify));
         self
     }
 
@@ -122,21 +131,22 @@ impl<T: Timer, X> EgressBuilder<T, X> {
         self
     }
 
-    /// Sets how long one attempt may take from its dispatch to the response's headers.
-    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
+    /// Sets how long one attempt may take from its dispatch to the response's headers; `None` means for ever.
+    pub fn attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        // Longer than any clock runs: the layer sets no timer for it.
+        self.attempt_timeout = timeout.into().unwrap_or(Duration::MAX);
         self
     }
 
     /// Sets how long a body that is being read may go without a frame; `None` means for ever.
-    pub fn body_stall_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.body_stall = timeout;
+    pub fn body_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.body_stall = timeout.into();
         self
     }
 
-    /// Sets how long a whole request may take: waits, attempts and body together.
-    pub fn deadline(mut self, total: Duration) -> Self {
-        self.deadline = Some(total);
+    /// Sets how long a whole request may take: waits, attempts and body together; `None` means for ever.
+    pub fn deadline(mut self, total: impl Into<Option<Duration>>) -> Self {
+        self.deadline = total.into();
         self
     }
 
@@ -153,8 +163,8 @@ impl<T: Timer, X> EgressBuilder<T, X> {
     }
 
     /// Sets how long a body may go unread before it can be cancelled; `None` means for ever.
-    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.idle_timeout = timeout;
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = timeout.into();
         self
     }
 

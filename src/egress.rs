@@ -1,6 +1,10 @@
 //! The shared handles of a stack.
 
-use crate::{EgressBuilder, EgressService, ErrorKind, Status, apis::Apis, service};
+use crate::{
+    EgressBuilder, EgressService, ErrorKind, Status,
+    apis::Apis,
+    service::{self, Cleanup},
+};
 use egress_backoff::Budget;
 use egress_body_cleanup::{Capture, Drain, IdleCancelled, NoExecutor, Stats, Truncated};
 use egress_concurrency_limit::{ConcurrencyLimitError, Limiter};
@@ -8,7 +12,7 @@ use egress_time::Timer;
 use egress_timeout::TimedOut;
 use egress_timing::{Recorder, Snapshot};
 use egress_token_bucket::{RateLimited, Reason};
-use std::{error::Error as StdError, fmt, marker::PhantomData, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 use tower_layer::Layer;
 
 /// Everything that the stacks around one or several clients share: rate limits, connection limit, retry budget, measurements.
@@ -145,9 +149,10 @@ impl<T: Timer, X: Clone> Egress<T, X> {
     /// `B`, the body of the client's responses, is inferred.
     ///
     /// Call it once and clone the service: all limits are shared with other services of this egress, but a caller that waits for a connection takes
-    /// it only from a forgotten body of the same service and its clones.
+    /// it only from a forgotten body of the same service and its clones. Services that are to share that too are made by one
+    /// [`EgressLayer`].
     pub fn layer<S, B>(&self, client: S) -> EgressService<S, B, T, X> {
-        service::stack(&self.handles, client)
+        self.to_layer::<B>().layer(client)
     }
 
     /// Returns this as a [`tower::Layer`], for a `ServiceBuilder`.
@@ -156,8 +161,8 @@ impl<T: Timer, X: Clone> Egress<T, X> {
     /// [`egress_body_cleanup`].
     pub fn to_layer<B>(&self) -> EgressLayer<B, T, X> {
         EgressLayer {
+            cleanup: service::cleanup(&self.handles),
             egress: self.clone(),
-            body: PhantomData,
         }
     }
 }
@@ -218,30 +223,32 @@ pub(crate) fn kind_of_layer_error(error: &(dyn StdError + 'static)) -> Option<Er
 }
 
 /// An [`Egress`] as a [`tower::Layer`]; see [`Egress::to_layer`].
-pub struct EgressLayer<B, T, X = NoExecutor> {
+///
+/// The services that it makes share all, forgotten bodies included.
+pub struct EgressLayer<B, T: Timer, X = NoExecutor> {
     egress: Egress<T, X>,
-    body: PhantomData<fn() -> B>,
+    cleanup: Cleanup<B, T, X>,
 }
 
 impl<S, B, T: Timer, X: Clone> Layer<S> for EgressLayer<B, T, X> {
     type Service = EgressService<S, B, T, X>;
 
     fn layer(&self, client: S) -> Self::Service {
-        self.egress.layer(client)
+        service::stack(&self.egress.handles, &self.cleanup, client)
     }
 }
 
 /// Not derived: a clone needs no clone of a body.
-impl<B, T: Clone, X: Clone> Clone for EgressLayer<B, T, X> {
+impl<B, T: Timer, X: Clone> Clone for EgressLayer<B, T, X> {
     fn clone(&self) -> Self {
         Self {
             egress: self.egress.clone(),
-            body: PhantomData,
+            cleanup: self.cleanup.clone(),
         }
     }
 }
 
-impl<B, T, X> fmt::Debug for EgressLayer<B, T, X> {
+impl<B, T: Timer, X> fmt::Debug for EgressLayer<B, T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EgressLayer").field(&self.egress).finish()
     }

@@ -2,7 +2,13 @@
 
 use crate::BoxError;
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri};
+use egress_backoff::{BodyFailed, ErrorClass, GaveUp, RetryError, RetryInfo, WrongLength};
+use egress_body_end::CapturedBody;
+use egress_concurrency_limit::ConcurrencyLimitError;
+use egress_time::Instant;
+use egress_timeout::{Phase, TimedOut};
+use egress_token_bucket::RateLimited;
+use http::{HeaderMap, Method, Response, StatusCode, Uri, header::LOCATION};
 use std::{error::Error as StdError, fmt, time::Duration};
 
 /// What went wrong, for a caller to match on.
@@ -11,7 +17,8 @@ use std::{error::Error as StdError, fmt, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request could not be built: a bad URL, header or body. Nothing was sent.
+    /// The request could not be built: a bad URL, header or body, a body that failed or is of another length than it
+    /// states. Nothing was sent.
     InvalidRequest,
     /// A rate limit of ours, or a pause that the server asked for, would have made the request wait too long.
     /// Nothing was sent by the attempt that failed.
@@ -21,13 +28,16 @@ pub enum ErrorKind {
     },
     /// No connection became free in time, or too many requests waited for one. Nothing was sent.
     Queue,
+    /// No connection became free because responses that nobody reads hold them all: a mistake in this program, which the
+    /// error names with method, host and path. Nothing was sent.
+    BodiesHeld,
     /// An attempt took too long.
     TimedOut,
     /// The request's deadline has passed, or would have before it could be sent.
     DeadlineExceeded,
     /// The connection failed: not made, reset, closed.
     Transport,
-    /// The server answered with an error status.
+    /// The server answered with another status than a successful one.
     Status(StatusCode),
     /// The response's body broke off, was cancelled because nobody read it, or is larger than was allowed.
     Body,
@@ -50,8 +60,42 @@ impl ErrorKind {
         if let Some(error) = error.downcast_ref::<Error>() {
             return Some(error.kind());
         }
+        if let Some(ConcurrencyLimitError::BodiesHeld { .. }) = error.downcast_ref() {
+            return Some(Self::BodiesHeld);
+        }
+        if error.is::<WrongLength>() || error.is::<BodyFailed>() {
+            return Some(Self::InvalidRequest);
+        }
         crate::egress::kind_of_layer_error(error)
     }
+}
+
+/// Tells what an error of the transport says about another attempt; the default of an [`EgressBuilder`].
+///
+/// It knows what [`ErrorClass::of`] knows, which goes by [`std::io::Error`]. With the feature `hyper` it also asks the error of
+/// hyper-util's client, on which reqwest's is built: whatever went wrong before there was a connection – a name that is
+/// not found, a connect timeout, a handshake – came [before the request was sent](ErrorClass::BeforeSend), so that it can
+/// be repeated whatever its method.
+///
+/// [`EgressBuilder`]: crate::EgressBuilder
+pub fn classify(error: &BoxError) -> ErrorClass {
+    match ErrorClass::of(error) {
+        ErrorClass::Transient if is_connect(&**error) => ErrorClass::BeforeSend,
+        class => class,
+    }
+}
+
+#[cfg(all(feature = "hyper", not(target_arch = "wasm32")))]
+fn is_connect(error: &(dyn StdError + 'static)) -> bool {
+    use hyper_util::client::legacy;
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<legacy::Error>())
+        .any(legacy::Error::is_connect)
+}
+
+#[cfg(not(all(feature = "hyper", not(target_arch = "wasm32"))))]
+fn is_connect(_: &(dyn StdError + 'static)) -> bool {
+    false
 }
 
 /// An error of the [fetch helpers](crate::FetchExt): what was asked for, what went wrong, and why.
@@ -63,36 +107,104 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     target: Option<(Method, String)>,
-    attempts: u32,
+    tried: Tried,
+    location: Option<String>,
     body: Option<Bytes>,
     source: Option<BoxError>,
 }
 
+/// How a request was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tried {
+    attempts: u32,
+    gave_up: Option<GaveUp>,
+    retry_after: Option<Duration>,
+}
+
+impl Tried {
+    /// Reads what a response says; one that says nothing was sent for once.
+    pub(crate) fn of_response<B>(response: &Response<B>) -> Self {
+        let once = Self {
+            attempts: 1,
+            ..Self::default()
+        };
+        let info = response.extensions().get::<RetryInfo>();
+        info.map_or(once, |info| Self {
+            attempts: info.attempts,
+            gave_up: info.gave_up,
+            retry_after: info.retry_after,
+        })
+    }
+
+    /// Reads what is in the chain of an error.
+    fn of_error(error: &(dyn StdError + 'static)) -> Self {
+        let mut tried = Self::default();
+        let mut retried = None;
+        let mut unsent = false;
+        for error in std::iter::successors(Some(error), |&error| error.source()) {
+            if let Some(error) = error.downcast_ref::<RetryError>() {
+                retried = Some(error.attempts);
+                tried.gave_up = error.gave_up;
+            }
+            if let Some(limited) = error.downcast_ref::<RateLimited>()
+                && limited.retry_at < Instant::FAR_FUTURE
+            {
+                tried.retry_after = Some(limited.retry_after);
+            }
+            unsent |= error.is::<RateLimited>()
+                || error.is::<ConcurrencyLimitError>()
+                || error.is::<WrongLength>()
+                || error.is::<BodyFailed>()
+                || error
+                    .downcast_ref::<TimedOut>()
+                    .is_some_and(|timed_out| timed_out.phase() == Phase::Queue);
+        }
+        tried.attempts = retried.unwrap_or(u32::from(!unsent));
+        tried
+    }
+}
+
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
-        Self::make(kind, Some(source.into()))
+    /// Makes an error of a request that was not sent.
+    pub(crate) fn invalid(source: impl Into<BoxError>) -> Self {
+        let kind = ErrorKind::InvalidRequest;
+        Self::make(kind, Tried::default(), Some(source.into()))
+    }
+
+    /// Makes an error of a response that has arrived and cannot be used.
+    pub(crate) fn of_body(kind: ErrorKind, tried: Tried, source: impl Into<BoxError>) -> Self {
+        Self::make(kind, tried, Some(source.into()))
     }
 
     /// Wraps what a service returned.
     pub(crate) fn of_service(source: BoxError) -> Self {
         match source.downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => Self::make(ErrorKind::of(&*source), Some(source)),
+            Err(source) => {
+                let (kind, tried) = (ErrorKind::of(&*source), Tried::of_error(&*source));
+                Self::make(kind, tried, Some(source))
+            }
         }
     }
 
-    pub(crate) fn status_error(status: StatusCode, body: Option<Bytes>, attempts: u32) -> Self {
-        let mut error = Self::make(ErrorKind::Status(status), None);
-        error.0.body = body;
-        error.0.attempts = attempts;
+    /// Makes an error of a response whose status says that it is not what was asked for.
+    pub(crate) fn of_status<B>(response: &Response<B>) -> Self {
+        let tried = Tried::of_response(response);
+        let mut error = Self::make(ErrorKind::Status(response.status()), tried, None);
+        let captured = response.extensions().get::<CapturedBody>();
+        error.0.body = captured.map(|captured| captured.bytes().clone());
+        if response.status().is_redirection() {
+            error.0.location = location(response.headers());
+        }
         error
     }
 
-    fn make(kind: ErrorKind, source: Option<BoxError>) -> Self {
+    fn make(kind: ErrorKind, tried: Tried, source: Option<BoxError>) -> Self {
         Self(Box::new(Inner {
             kind,
             target: None,
-            attempts: 0,
+            tried,
+            location: None,
             body: None,
             source,
         }))
@@ -109,7 +221,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns the status, if the server answered with an error.
+    /// Returns the status, if it is the reason.
     pub fn status(&self) -> Option<StatusCode> {
         match self.0.kind {
             ErrorKind::Status(status) => Some(status),
@@ -117,17 +229,53 @@ impl Error {
         }
     }
 
-    /// Returns the first part of what the server said, if it answered with an error.
+    /// Returns where a redirection points to, without user, query and fragment: those may hold secrets.
+    ///
+    /// It is as the server wrote it, so it may be relative. Who wants to follow redirections takes the `Location` header
+    /// from the response of [`send`](crate::RequestBuilder::send).
+    pub fn location(&self) -> Option<&str> {
+        self.0.location.as_deref()
+    }
+
+    /// Returns the first part of what the server said, if its status is the reason.
     ///
     /// It may hold what the server echoes of the request; think before you log it.
     pub fn body(&self) -> Option<&Bytes> {
         self.0.body.as_ref()
     }
 
-    /// Returns how often the request was sent, where that is known to be more than once; else 0.
+    /// Returns how often the request was sent, the first time included; 0 if it never was.
+    ///
+    /// A deadline that passes knows of the last time only.
     pub fn attempts(&self) -> u32 {
-        self.0.attempts
+        self.0.tried.attempts
     }
+
+    /// Returns why the request was not tried again, if another attempt might have fared better.
+    pub fn gave_up(&self) -> Option<GaveUp> {
+        self.0.tried.gave_up
+    }
+
+    /// Returns when it is worth trying again: as the server said it, or a rate limit of ours, counted from the error.
+    ///
+    /// `None` means that nobody said so, or that no time will help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.tried.retry_after
+    }
+}
+
+/// Returns where a response points to, and no more of it than may be told.
+fn location(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let told = location.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match told.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => (scheme, rest),
+        _ => return (!told.is_empty()).then(|| told.to_owned()),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // A user and a password stand before the last `@` of the authority.
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    Some(format!("{scheme}//{host}{path}"))
 }
 
 impl fmt::Display for Error {
@@ -141,6 +289,9 @@ impl fmt::Display for Error {
                 write!(f, "rate limited; try again in {retry_after:?}")
             }
             ErrorKind::Queue => f.write_str("no connection became free"),
+            ErrorKind::BodiesHeld => {
+                f.write_str("responses that nobody reads hold all connections")
+            }
             ErrorKind::TimedOut => f.write_str("timed out"),
             ErrorKind::DeadlineExceeded => f.write_str("the deadline has passed"),
             ErrorKind::Transport => f.write_str("the connection failed"),
@@ -148,8 +299,11 @@ impl fmt::Display for Error {
             ErrorKind::Body => f.write_str("the response's body could not be read"),
             ErrorKind::Decode => f.write_str("the response's body is not what was expected"),
         }?;
-        if self.0.attempts > 1 {
-            write!(f, " after {} attempts", self.0.attempts)?;
+        if let Some(location) = &self.0.location {
+            write!(f, ", see {location}")?;
+        }
+        if self.0.tried.attempts > 1 {
+            write!(f, " after {} attempts", self.0.tried.attempts)?;
         }
         Ok(())
     }
@@ -160,7 +314,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("target", &self.0.target)
-            .field("attempts", &self.0.attempts)
+            .field("tried", &self.0.tried)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
@@ -169,5 +323,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+#[cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::unwrap_used,
+        reason = "clippy does not see that these are tests"
+    )
+)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_location_is_told_without_what_may_be_secret() {
+        for (sent, told) in [
+            ("https://h/a/b", "https://h/a/b"),
+            ("https://h/a?token=x#y", "https://h/a"),
+            ("https://h?token=x", "https://h"),
+            ("https://user:x@h/a@b", "https://h/a@b"),
+            ("https://a@b:x@h:1/", "https://h:1/"),
+            ("//user@h/a", "//h/a"),
+            ("/repositories/1", "/repositories/1"),
+            ("/a//b@c?x", "/a//b@c"),
+        ] {
+            let headers = [(LOCATION, sent.parse().unwrap())].into_iter().collect();
+            assert_eq!(location(&headers).as_deref(), Some(told), "{sent}");
+        }
+        let nowhere = [(LOCATION, "?x".parse().unwrap())].into_iter().collect();
+        assert_eq!(location(&nowhere), None);
+        assert_eq!(location(&HeaderMap::new()), None);
     }
 }

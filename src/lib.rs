@@ -20,7 +20,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[cfg(feature = "tokio")]
 pub use egress_time::TokioTimer;
 pub use {
-    egress_backoff::{Budget, GaveUp, Policy, ReplayBody, RetryInfo, Schedule},
+    egress_backoff::{
+        Budget, ErrorClass, GaveUp, Policy, ReplayBody, RetryError, RetryInfo, Schedule,
+    },
     egress_body_cleanup::{Capture, Drain, Executor, NoExecutor},
     egress_body_end::CapturedBody,
     egress_concurrency_limit::{ConcurrencyLimitError, Limiter, ReleaseAt},
@@ -44,7 +46,7 @@ pub use self::{
     api::{Api, UseApi},
     builder::EgressBuilder,
     egress::{Egress, EgressLayer},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, classify},
     ext::ServiceBuilderExt,
     fetch::{
         BatchFetch, DEFAULT_MAX_BYTES, DecodeError, FetchExt, RequestBuilder, ResponseExt,

@@ -10,7 +10,7 @@ use egress_timeout::{Deadline, DeadlineLayer, Timeout, TimeoutLayer};
 use egress_timing::{Timing, TimingLayer};
 use egress_token_bucket::{TokenBucket, TokenBucketLayer};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
@@ -40,8 +40,25 @@ type StackBody<B, T, X> = egress_timing::ResponseBody<BoundedBody<B, T, X>, T>;
 /// The background work of an egress, for its executor: the rest of a body that is to be drained.
 pub(crate) type Work<B, T> = Task<LimitedBody<B, T>, T>;
 
+/// The clean-up of the bodies of some services, which find each other's forgotten bodies.
+pub(crate) type Cleanup<B, T, X> = BodyCleanupLayer<LimitedBody<B, T>, T, X>;
+
+/// Makes the clean-up that services can share.
+pub(crate) fn cleanup<B, T: Timer, X: Clone>(handles: &Handles<T, X>) -> Cleanup<B, T, X> {
+    BodyCleanupLayer::new(handles.timer.clone())
+        .with_drain(handles.settings.drain)
+        .with_capture(handles.settings.capture)
+        .with_idle_timeout(handles.settings.idle_timeout)
+        .with_stats(handles.bodies.clone())
+        .with_executor_or_none(handles.executor.clone())
+}
+
 /// Makes the service for a client.
-pub(crate) fn stack<S, B, T, X>(handles: &Handles<T, X>, client: S) -> EgressService<S, B, T, X>
+pub(crate) fn stack<S, B, T, X>(
+    handles: &Handles<T, X>,
+    cleanup: &Cleanup<B, T, X>,
+    client: S,
+) -> EgressService<S, B, T, X>
 where
     T: Timer,
     X: Clone,
@@ -52,11 +69,6 @@ where
         attempt = attempt.with_body_idle(stall);
     }
     let limit = ConcurrencyLimitLayer::with_limiter(handles.limiter.clone());
-    let cleanup = BodyCleanupLayer::new(timer())
-        .with_drain(handles.settings.drain)
-        .with_capture(handles.settings.capture)
-        .with_idle_timeout(handles.settings.idle_timeout)
-        .with_stats(handles.bodies.clone());
     let bucket = TokenBucketLayer::new(handles.apis.clone(), timer());
     let backoff = BackoffLayer::new(timer())
         .with_policy(handles.apis.clone())
@@ -69,10 +81,7 @@ where
         TimingLayer::new(timer(), handles.recorder.clone()).with_label(handles.apis.clone());
 
     let limited = limit.layer(attempt.layer(client));
-    let cleaned = cleanup
-        .with_executor_or_none(handles.executor.clone())
-        .layer(limited);
-    let retried = backoff.layer(bucket.layer(cleaned));
+    let retried = backoff.layer(bucket.layer(cleanup.layer(limited)));
     EgressService {
         stack: timing.layer(deadline.layer(retried)),
     }
@@ -182,8 +191,7 @@ where
     type Output = Result<Response<ResponseBody<B, T, X>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = self.project().inner.poll(cx);
-        response.map_ok(|response| response.map(|inner| ResponseBody { inner }))
+        self.project().inner.poll(cx)
     }
 }
 
@@ -203,63 +211,12 @@ where
     }
 }
 
-pin_project! {
-    /// The body of a response from an [`EgressService`].
-    ///
-    /// Frames, trailers, size and end are those of the client's body. When it ends, in whichever way, its connection's permit is given back and the
-    /// request is recorded.
-    ///
-    /// # Errors
-    ///
-    /// The client's own; and those of the layers, see [`ErrorKind::of`](crate::ErrorKind::of).
-    pub struct ResponseBody<B, T, X = NoExecutor>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-        T: Timer,
-        X: Executor<Work<B, T>>,
-    {
-        #[pin]
-        inner: StackBody<B, T, X>,
-    }
-}
-
-impl<B, T, X> Body for ResponseBody<B, T, X>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-    T: Timer,
-    X: Executor<Work<B, T>>,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project().inner.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl<B, T, X> fmt::Debug for ResponseBody<B, T, X>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-    T: Timer,
-    X: Executor<Work<B, T>>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody")
-            .field("is_end_stream", &self.is_end_stream())
-            .finish_non_exhaustive()
-    }
-}
+/// The body of a response from an [`EgressService`].
+///
+/// Frames, trailers, size and end are those of the client's body. When it ends, in whichever way, its connection's permit is given back and the
+/// request is recorded. What it is made of are the layers' own bodies, one in the other; that may change.
+///
+/// # Errors
+///
+/// The client's own; and those of the layers, see [`ErrorKind::of`](crate::ErrorKind::of).
+pub type ResponseBody<B, T, X = NoExecutor> = StackBody<B, T, X>;

@@ -1,6 +1,6 @@
 //! What an egress is doing, for people and monitors.
 
-use crate::egress::Handles;
+use crate::{api::ALL, egress::Handles};
 use egress_time::{Instant, Timer};
 use egress_timing::{Outcome, Phase, Summary, Timings};
 use egress_token_bucket::BucketStatus;
@@ -164,12 +164,11 @@ impl Status {
         let limits = handles.apis.buckets();
         let timings = handles.recorder.snapshot(now);
         let overall = timings.overall();
-        let requests = overall.lifetime().requests();
         let mut performance: BTreeMap<_, _> = timings
             .labels()
             .map(|(name, timings)| (name.to_owned(), PerformanceStatus::of(timings)))
             .collect();
-        performance.insert("all".to_owned(), PerformanceStatus::of(&overall));
+        performance.insert(ALL.to_owned(), PerformanceStatus::of(&overall));
         let connections = handles.limiter.stats();
         let bodies = handles.bodies.counts();
         Self {
@@ -192,7 +191,7 @@ impl Status {
                 unread_bodies: connections.unread_bodies,
             },
             retries: RetryStatus {
-                retries: overall.lifetime().attempts().saturating_sub(requests),
+                retries: overall.lifetime().retries(),
                 budget_available: handles.budget.available(),
                 budget_capacity: handles.budget.capacity(),
             },

@@ -6,12 +6,26 @@
 
 mod support;
 
+use bytes::Bytes;
 use egress_time::{Clock, ManualTimer};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use std::{error::Error as _, num::NonZeroUsize, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error as _,
+    io,
+    num::NonZeroUsize,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 use support::{Answer, Server};
-use tower_egress::{Api, Egress, Error, ErrorKind, FetchExt, Quota, ResponseExt, batch_fetch};
+use tower::ServiceExt;
+use tower_egress::{
+    Api, Egress, Error, ErrorKind, FetchExt, GaveUp, Quota, ResponseExt, batch_fetch,
+    layers::concurrency_limit::Config,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -70,8 +84,262 @@ fn when_retries_run_out_the_last_response_is_the_error_with_the_number_of_attemp
         ErrorKind::Status(StatusCode::SERVICE_UNAVAILABLE)
     );
     assert_eq!(error.attempts(), 4);
+    assert_eq!(error.gave_up(), Some(GaveUp::Exhausted));
+    assert_eq!(error.retry_after(), None, "the server named no time");
     assert_eq!(server.arrivals().len(), 4);
     assert_eq!(error.body().unwrap(), "\"hello, world\"");
+}
+
+/// B4, B2: what the layers know of coming back, the error says.
+#[test]
+fn an_error_says_when_to_come_back_and_why_nothing_more_was_tried() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let client = egress(&timer).layer(server.clone());
+    let start = timer.now();
+    server.answer(Answer::status(503).header("retry-after", "120"));
+    let get = client.get("http://example.com/").text();
+    let error = timer.run(get).unwrap_err();
+    let wait = Duration::from_secs(120);
+    assert_eq!((error.attempts(), error.retry_after()), (1, Some(wait)));
+    let Some(GaveUp::WaitTooLong { wait: asked, .. }) = error.gave_up() else {
+        panic!("{error:?}");
+    };
+    assert_eq!(asked, wait);
+
+    server.answer(Answer::status(429).header("retry-after", "7"));
+    let post = client.post("http://example.com/").body("x").text();
+    let error = timer.run(post).unwrap_err();
+    assert_eq!(error.gave_up(), Some(GaveUp::NotIdempotent));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+
+    server.answer(Answer::status(404));
+    let get = client.get("http://example.com/").text();
+    let error = timer.run(get).unwrap_err();
+    let nothing = (1, None, None);
+    assert_eq!(
+        (error.attempts(), error.gave_up(), error.retry_after()),
+        nothing
+    );
+    let elapsed = timer.now() - start;
+    assert!(
+        elapsed < Duration::from_secs(1),
+        "nobody slept: {elapsed:?}"
+    );
+
+    let bad = client.get("http://exa mple/").build().unwrap_err();
+    assert_eq!(bad.attempts(), 0);
+}
+
+/// B7
+#[test]
+fn an_error_of_the_connection_says_how_often_it_was_tried() {
+    let timer = ManualTimer::new();
+    let broken = tower::service_fn(|_| async {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        Err::<Response<Full<Bytes>>, _>(reset)
+    });
+    let client = egress(&timer).layer(broken);
+    let get = client.get("http://example.com/").text();
+    let error = timer.run(get).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    assert_eq!(
+        (error.attempts(), error.gave_up()),
+        (4, Some(GaveUp::Exhausted))
+    );
+    let text = error.to_string();
+    assert!(text.ends_with("after 4 attempts"), "{text}");
+    let post = client.post("http://example.com/").text();
+    assert_eq!(timer.run(post).unwrap_err().attempts(), 1);
+}
+
+#[test]
+fn an_error_of_the_body_says_how_often_it_was_tried() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    server.answer(Answer::status(503));
+    let client = egress(&timer).layer(server.clone());
+    let get = client.get("http://example.com/").json::<u32>();
+    let error = timer.run(get).unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Decode, 2));
+}
+
+/// A redirection's page is not what was asked for.
+#[test]
+fn only_a_successful_response_is_decoded() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let client = egress(&timer).layer(server.clone());
+    let moved = format!("https://me:{SECRET}@example.org/b?token={SECRET}");
+    server.answer(Answer::status(301).header("location", &moved));
+    let get = client.get("http://example.com/a").json::<String>();
+    let error = timer.run(get).unwrap_err();
+    let kind = ErrorKind::Status(StatusCode::MOVED_PERMANENTLY);
+    assert_eq!(error.kind(), kind);
+    assert_eq!(error.location(), Some("https://example.org/b"));
+    assert_eq!(
+        error.to_string(),
+        "GET example.com/a: the server answered 301 Moved Permanently, see https://example.org/b"
+    );
+    assert!(!logged(&error).contains(SECRET), "{}", logged(&error));
+    assert_eq!(server.open(), 0, "its connection is free");
+
+    for status in [300, 302, 304, 307, 308] {
+        server.answer(Answer::status(status));
+        let text = timer.run(client.get("http://example.com/").text());
+        assert_eq!(text.unwrap_err().status().unwrap(), status);
+        server.answer(Answer::status(status));
+        let bytes = timer.run(client.get("http://example.com/").bytes());
+        assert_eq!(bytes.unwrap_err().status().unwrap(), status);
+        server.answer(Answer::status(status));
+        let response = timer.run(client.get("http://example.com/").send());
+        let response = response.unwrap();
+        assert_eq!(response.status(), status, "`send` returns whatever comes");
+        assert!(response.error_for_status().is_err());
+    }
+    server.answer(Answer::status(201));
+    let created = timer.run(client.get("http://example.com/").json::<String>());
+    assert_eq!(created.unwrap(), "hello, world");
+}
+
+/// A proxy hands on requests as they came: with the host in a header.
+#[test]
+fn a_request_pays_the_limit_of_its_host_wherever_that_stands() {
+    let timer = ManualTimer::new();
+    let quota = Quota::new(10, Duration::from_secs(1)).unwrap();
+    let egress = Egress::builder_on(timer.clone())
+        .api(
+            Api::new("limited")
+                .with_host("example.com:443")
+                .with_quota(quota),
+        )
+        .build();
+    let client = egress.layer(Server::new(&timer));
+    for (uri, host) in [
+        ("/a", "example.com"),
+        ("/a", "EXAMPLE.com:443"),
+        ("https://example.com/a", "other.example"),
+        ("https://example.com:443/a", "other.example"),
+        ("/a", "other.example"),
+        ("http://example.com/a", "example.com:443"),
+    ] {
+        let request = Request::get(uri).header("host", host);
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        timer.run(client.clone().oneshot(request)).unwrap();
+    }
+    let limits = egress.status().rate_limits;
+    let departed = ["limited", "external"].map(|name| limits[name].departed);
+    assert_eq!(departed, [4, 2]);
+}
+
+/// A body that says it has three bytes and has none.
+struct Liar;
+
+impl Body for Liar {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(3)
+    }
+}
+
+#[test]
+fn a_request_body_of_another_length_is_the_callers_mistake_and_not_the_connections() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let client = egress(&timer).layer(server.clone());
+    let request = Request::put("http://example.com/").body(Liar).unwrap();
+    let error = timer.run(client.oneshot(request)).unwrap_err();
+    assert_eq!(ErrorKind::of(&*error), ErrorKind::InvalidRequest);
+    assert_eq!(server.arrivals(), [], "nothing was sent");
+}
+
+/// C5
+#[test]
+fn unread_responses_that_hold_all_connections_are_told_from_a_long_queue() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let egress = Egress::builder_on(timer.clone())
+        .connections(Config::new().with_fail_on_unread(true))
+        .concurrency(1)
+        .idle_timeout(None)
+        .otherwise(Api::external().without_quota())
+        .build();
+    let client = egress.layer(server.clone());
+    let unread = timer.run(client.get("http://example.com/forgotten").send());
+    let error = timer
+        .run(client.get("http://example.com/").text())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodiesHeld);
+    assert_eq!(error.attempts(), 0);
+    assert!(logged(&error).contains("/forgotten"), "{}", logged(&error));
+    assert_eq!(server.arrivals().len(), 1, "nothing was sent");
+    drop(unread);
+    timer.run(client.get("http://example.com/").text()).unwrap();
+}
+
+#[test]
+fn an_attempt_can_be_given_for_ever() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let slow = || Answer {
+        after: Duration::from_secs(3600),
+        ..Answer::default()
+    };
+    let builder = || Egress::builder_on(timer.clone()).otherwise(Api::external().without_quota());
+    let get = |egress: Egress<ManualTimer>| {
+        server.answer(slow());
+        let client = egress.layer(server.clone());
+        timer.run(client.post("http://example.com/").text())
+    };
+    let error = get(builder().build()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let patient = builder()
+        .attempt_timeout(None)
+        .deadline(None)
+        .queue_timeout(None)
+        .body_stall_timeout(None)
+        .idle_timeout(None);
+    get(patient.build()).unwrap();
+    let bounded = builder().deadline(Duration::from_secs(5)).build();
+    let error = get(bounded).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+}
+
+/// A minute's window, rounded up to whole seconds, is 61 s.
+#[test]
+fn a_wait_of_a_minute_and_a_bit_is_waited() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let client = egress(&timer).layer(server.clone());
+    server.answer(Answer::status(429).header("retry-after", "61"));
+    let start = timer.now();
+    timer.run(client.get("http://example.com/").text()).unwrap();
+    assert!(timer.now() - start >= Duration::from_secs(61));
+
+    let quota = Quota::new(1, Duration::from_secs(64)).unwrap();
+    let egress = Egress::builder_on(timer.clone())
+        .otherwise(Api::external().with_quota(quota))
+        .build();
+    let client = egress.layer(server.clone());
+    for _ in 0..2 {
+        timer.run(client.get("http://example.com/").text()).unwrap();
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+#[should_panic(expected = "a concurrency of 0 lets nothing through")]
+fn a_concurrency_of_nothing_is_refused() {
+    let _ = Egress::builder_on(ManualTimer::new()).concurrency(0);
 }
 
 #[test]
@@ -190,6 +458,8 @@ fn a_refusal_says_when_to_come_back_and_coming_back_then_works() {
         1,
         "nothing was sent, nothing was retried"
     );
+    assert_eq!(error.retry_after(), Some(retry_after));
+    assert_eq!(error.attempts(), 0);
     timer.advance(retry_after);
     get().unwrap();
 }
@@ -216,6 +486,39 @@ fn a_batch_keeps_the_order_and_gives_each_its_own_result() {
         .collect();
     assert_eq!(statuses, [200, 404, 200, 200]);
     assert!(server.peak() <= 2, "two at a time");
+}
+
+/// An iterator may return something again after it has returned nothing: that is another batch.
+#[test]
+fn a_batch_ends_where_its_requests_end() {
+    use futures_util::StreamExt;
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let client = egress(&timer).layer(server.clone());
+    let requests = || {
+        let mut calls = 0;
+        std::iter::from_fn(move || {
+            calls += 1;
+            let request = Request::get(format!("http://h/{calls}")).body(Full::default());
+            (calls != 4).then(|| request.unwrap())
+        })
+        .take(20)
+    };
+    let two = NonZeroUsize::new(2).unwrap();
+    let streamed = timer.run(async {
+        let mut stream = pin!(batch_fetch(&client, requests(), two));
+        let mut count = 0;
+        while stream.next().await.is_some() {
+            count += 1;
+        }
+        // Whoever polls it again hears the same.
+        assert!(stream.next().await.is_none());
+        count
+    });
+    assert_eq!(streamed, 3);
+    let collected = timer.run(batch_fetch(&client, requests(), two).into_vec());
+    assert_eq!(collected.len(), 3);
+    assert_eq!(server.arrivals().len(), 6);
 }
 
 /// One that waits a minute for its `Retry-After` must not hold up a batch.

@@ -15,6 +15,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::{Future, poll_fn},
+    iter::Fuse,
     num::NonZeroUsize,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -50,7 +51,9 @@ where
     BatchFetch {
         fetches: requests
             .into_iter()
-            .map(move |request| fetch_whole(service.clone(), request)),
+            .map(move |request| fetch_whole(service.clone(), request))
+            // The stream asks again after the end, and an iterator may begin anew after its own.
+            .fuse(),
         concurrency,
         wave: FuturesOrdered::new(),
         done: VecDeque::new(),
@@ -82,7 +85,7 @@ pin_project! {
     where
         I::Item: Future,
     {
-        fetches: I,
+        fetches: Fuse<I>,
         concurrency: NonZeroUsize,
         wave: FuturesOrdered<I::Item>,
         done: VecDeque<<I::Item as Future>::Output>,
@@ -93,7 +96,7 @@ impl<I: Iterator<Item: Future>> BatchFetch<I> {
     /// Fetches everything and returns the results in the order of the requests.
     pub async fn into_vec(self) -> Vec<<I::Item as Future>::Output> {
         let Self {
-            fetches,
+            mut fetches,
             concurrency,
             wave,
             done,
@@ -101,7 +104,6 @@ impl<I: Iterator<Item: Future>> BatchFetch<I> {
         // What a stream has begun comes first.
         let mut results: Vec<_> = done.into_iter().map(Some).collect();
         results.extend(wave.map(Some).collect::<Vec<_>>().await);
-        let mut fetches = fetches.fuse();
         // Not in order: one slow request at the head must not keep the others from starting.
         let mut under_way = FuturesUnordered::new();
         loop {

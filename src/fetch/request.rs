@@ -1,7 +1,7 @@
 //! Building a request and sending it.
 
 use super::ResponseExt;
-use crate::{BoxError, Error, ErrorKind, RequestTimeout};
+use crate::{BoxError, Error, RequestTimeout};
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, Uri,
@@ -83,7 +83,7 @@ pub trait FetchExt:
     ) -> RequestBuilder<Self> {
         let request = uri
             .try_into()
-            .map_err(|error| Error::new(ErrorKind::InvalidRequest, error.into()))
+            .map_err(|error| Error::invalid(error.into()))
             .map(|uri| {
                 let mut request = Request::new(Full::default());
                 *request.method_mut() = method;
@@ -198,7 +198,7 @@ impl<S> RequestBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`]: the first thing that was wrong with it.
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest): the first thing that was wrong with it.
     pub fn build(self) -> Result<Request<Full<Bytes>>, Error> {
         self.request
     }
@@ -210,7 +210,7 @@ impl<S> RequestBuilder<S> {
         if let Ok(request) = &mut self.request
             && let Err(error) = change(request)
         {
-            let error = Error::new(ErrorKind::InvalidRequest, error);
+            let error = Error::invalid(error);
             self.request = Err(error.with_target(request.method(), request.uri()));
         }
         self
@@ -222,36 +222,39 @@ impl<S: FetchExt> RequestBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`] but `Status`, `Body` and `Decode`.
+    /// Any [`ErrorKind`](crate::ErrorKind) but `Status`, `Body` and `Decode`.
     pub async fn send(self) -> Result<Response<S::ResponseBody>, Error> {
         self.fetch(async |response| Ok(response)).await
     }
 
-    /// Sends the request and reads a successful response as bytes.
+    /// Sends the request and reads a successful response (2xx) as bytes; any other status is an error, a
+    /// redirection too.
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`] but `Decode`.
+    /// Any [`ErrorKind`](crate::ErrorKind) but `Decode`.
     pub async fn bytes(self) -> Result<Bytes, Error> {
         self.fetch(async |response| response.error_for_status()?.into_bytes().await)
             .await
     }
 
-    /// Sends the request and reads a successful response as text.
+    /// Sends the request and reads a successful response (2xx) as text; any other status is an error, a
+    /// redirection too.
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`].
+    /// Any [`ErrorKind`](crate::ErrorKind).
     pub async fn text(self) -> Result<String, Error> {
         self.fetch(async |response| response.error_for_status()?.into_text().await)
             .await
     }
 
-    /// Sends the request and reads a successful response as JSON.
+    /// Sends the request and reads a successful response (2xx) as JSON; any other status is an error, a
+    /// redirection too.
     ///
     /// # Errors
     ///
-    /// Any [`ErrorKind`].
+    /// Any [`ErrorKind`](crate::ErrorKind).
     pub async fn json<D: DeserializeOwned>(self) -> Result<D, Error> {
         self.fetch(async |response| response.error_for_status()?.into_json().await)
             .await

@@ -1,10 +1,8 @@
 //! What one does with a response.
 
 use super::json;
-use crate::{BoxError, Error, ErrorKind};
+use crate::{BoxError, Error, ErrorKind, error::Tried};
 use bytes::{Buf, Bytes, BytesMut};
-use egress_backoff::RetryInfo;
-use egress_body_end::CapturedBody;
 use http::Response;
 use http_body::Body;
 use serde::de::DeserializeOwned;
@@ -19,7 +17,11 @@ pub const DEFAULT_MAX_BYTES: usize = 16 << 20;
 ///
 /// Dropping one of the futures drops the body, and with it the connection's place in every limit.
 pub trait ResponseExt<B>: Sized {
-    /// Returns an error with the status and the captured first part of the body, if the status is 400 or above.
+    /// Returns an error with the status and the captured first part of the body, unless the status is a successful one
+    /// (2xx).
+    ///
+    /// A redirection is an error, too: nobody in the stack follows it, and its body is not what was asked for. The error
+    /// says [where it points to](Error::location). Look for a 304 before, if the request was conditional.
     ///
     /// # Errors
     ///
@@ -63,42 +65,40 @@ where
     B::Error: Into<BoxError>,
 {
     fn error_for_status(self) -> Result<Self, Error> {
-        let status = self.status();
-        if !(status.is_client_error() || status.is_server_error()) {
-            return Ok(self);
+        if self.status().is_success() {
+            Ok(self)
+        } else {
+            Err(Error::of_status(&self))
         }
-        let extensions = self.extensions();
-        let captured = extensions.get::<CapturedBody>().map(|c| c.bytes().clone());
-        let attempts = extensions
-            .get::<RetryInfo>()
-            .map_or(0, |info| info.attempts);
-        Err(Error::status_error(status, captured, attempts))
     }
 
     async fn into_bytes_up_to(self, max: usize) -> Result<Bytes, Error> {
-        read(self.into_body(), max).await
+        let tried = Tried::of_response(&self);
+        read(self.into_body(), max, tried).await
     }
 
     async fn into_text(self) -> Result<String, Error> {
+        let tried = Tried::of_response(&self);
         let bytes = self.into_bytes().await?;
         String::from_utf8(bytes.into())
-            .map_err(|error| Error::new(ErrorKind::Decode, error.utf8_error()))
+            .map_err(|error| Error::of_body(ErrorKind::Decode, tried, error.utf8_error()))
     }
 
     async fn into_json<D: DeserializeOwned>(self) -> Result<D, Error> {
+        let tried = Tried::of_response(&self);
         let bytes = self.into_bytes().await?;
-        json::decode(&bytes).map_err(|error| Error::new(ErrorKind::Decode, error))
+        json::decode(&bytes).map_err(|error| Error::of_body(ErrorKind::Decode, tried, error))
     }
 }
 
-async fn read<B>(body: B, max: usize) -> Result<Bytes, Error>
+async fn read<B>(body: B, max: usize, tried: Tried) -> Result<Bytes, Error>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let too_large = || {
         let reason = format!("the body is larger than {max} bytes");
-        Error::new(ErrorKind::Body, reason)
+        Error::of_body(ErrorKind::Body, tried, reason)
     };
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(too_large());
@@ -111,8 +111,8 @@ where
             let error = error.into();
             // A timeout in the body stays a timeout.
             match ErrorKind::of(&*error) {
-                ErrorKind::Transport => Error::new(ErrorKind::Body, error),
-                kind => Error::new(kind, error),
+                ErrorKind::Transport => Error::of_body(ErrorKind::Body, tried, error),
+                kind => Error::of_body(kind, tried, error),
             }
         })?;
         let Ok(mut data) = frame.into_data() else {
