@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::time::Duration;
 use strict_origin::StrictOrigin;
 use tower_egress::{
-    Api, Egress, EgressService, Error, ErrorKind, FetchExt, Quota, ReplayBody, Status, TokioTimer,
+    Api, Egress, EgressService, Error, FetchExt, Quota, ReplayBody, Status, TokioTimer,
 };
 
 /// The types of the stack, named once.
@@ -61,17 +61,20 @@ impl From<Error> for Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        match self.0.kind() {
-            ErrorKind::RateLimited { retry_after } => {
-                let seconds = retry_after.as_secs() + 1;
+        if self.0.status() == Some(StatusCode::NOT_FOUND) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        // Our own limit says when to come back, or the upstream does.
+        match self.0.retry_after() {
+            Some(wait) => {
+                let seconds = wait.as_secs().saturating_add(1);
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     [(RETRY_AFTER, seconds.to_string())],
                 )
                     .into_response()
             }
-            ErrorKind::Status(StatusCode::NOT_FOUND) => StatusCode::NOT_FOUND.into_response(),
-            _ => (StatusCode::BAD_GATEWAY, self.0.to_string()).into_response(),
+            None => (StatusCode::BAD_GATEWAY, self.0.to_string()).into_response(),
         }
     }
 }

@@ -19,7 +19,7 @@ use tower_egress::{Api, BoxError, Egress, FetchExt, Quota, ReplayBody};
 
 /// A `reqwest::Client` as a service of HTTP requests.
 #[derive(Clone, Debug)]
-struct Reqwest(reqwest::Client);
+pub(crate) struct Reqwest(pub(crate) reqwest::Client);
 
 impl<B> Service<Request<ReplayBody<B>>> for Reqwest
 where
@@ -35,13 +35,18 @@ where
     }
 
     fn call(&mut self, request: Request<ReplayBody<B>>) -> Self::Future {
-        // Bytes that are at hand go as such, so that reqwest can send them again after a redirect.
+        // Bytes that are at hand go as such, so that reqwest knows their length.
         let request = request.map(|body| match body.as_bytes() {
             Some(bytes) => reqwest::Body::from(bytes.clone()),
             None => reqwest::Body::wrap(body),
         });
         let client = self.0.clone();
-        Box::pin(async move { Ok(client.execute(request.try_into()?).await?.into()) })
+        Box::pin(async move {
+            // reqwest's errors print the whole URL, and what is secret in it.
+            let secretly = reqwest::Error::without_url;
+            let request = request.try_into().map_err(secretly)?;
+            Ok(client.execute(request).await.map_err(secretly)?.into())
+        })
     }
 }
 
@@ -56,8 +61,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let egress = Egress::builder()
         .otherwise(Api::external().with_quota(Quota::new(50, Duration::from_secs(1))?))
         .build();
-    // Redirects and their requests stay with reqwest; retries and timeouts are the stack's.
-    let client = egress.layer(Reqwest(reqwest::Client::builder().no_proxy().build()?));
+    // What reqwest would do by itself pays no rate limit: retries are the stack's, and a redirection is a response.
+    let reqwest = reqwest::Client::builder()
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none());
+    let client = egress.layer(Reqwest(reqwest.build()?));
 
     let order = serde_json::json!({ "item": "a tower", "count": 1 });
     let echoed: serde_json::Value = client

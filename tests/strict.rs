@@ -8,14 +8,23 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use std::{num::NonZeroUsize, time::Duration};
-use strict_origin::{Api as Origin, FaultPlan, Reply, Script, StrictOrigin};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use std::{error::Error as _, io, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use strict_origin::{Api as Origin, FaultKind, FaultPlan, Reply, Script, StrictOrigin};
 use tower_egress::{
-    Api, Egress, EgressService, FetchExt, Quota, ReplayBody, TokioTimer, batch_fetch,
+    Api, Egress, EgressService, Error, ErrorClass, ErrorKind, FetchExt, GaveUp, Policy, Quota,
+    ReplayBody, TokioTimer, batch_fetch, classify,
 };
 
-type Http = Client<hyper_util::client::legacy::connect::HttpConnector, ReplayBody<Full<Bytes>>>;
+/// The adapter that people copy.
+#[path = "../examples/reqwest_client.rs"]
+#[allow(dead_code, reason = "its `main` is run as an example")]
+mod reqwest_client;
+
+type Http = Client<HttpConnector, ReplayBody<Full<Bytes>>>;
 type Stack = EgressService<Http, hyper::body::Incoming, TokioTimer, tower_egress::TokioExecutor>;
 
 /// A stack for an origin that permits `limit` in a period, with a hundredth of head-room: what departs evenly does not arrive so.
@@ -162,4 +171,121 @@ async fn unread_error_responses_hold_no_connection() {
     assert!(kept.iter().all(|response| response.status() == 404));
     assert_eq!(egress.status().connections.active, 0);
     origin.shutdown().await;
+}
+
+/// A port where nobody listens: it was free a moment ago.
+fn closed_port() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn unlimited() -> Egress<TokioTimer> {
+    Egress::builder()
+        .otherwise(Api::external().without_quota())
+        .build()
+}
+
+/// B2: what failed before it was sent may be repeated, whatever its method.
+#[tokio::test]
+async fn a_post_is_tried_again_when_its_connection_was_refused() {
+    let url = format!("http://{}/", closed_port());
+    let hyper = Client::builder(TokioExecutor::new()).build_http();
+    let error = unlimited().layer(hyper).post(&url).body("x").send().await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    assert_eq!(
+        (error.attempts(), error.gave_up()),
+        (4, Some(GaveUp::Exhausted)),
+        "{error:?}"
+    );
+    let reqwest = reqwest_client::Reqwest(reqwest::Client::builder().no_proxy().build().unwrap());
+    let error = unlimited().layer(reqwest).post(&url).body("x").send().await;
+    assert_eq!(error.unwrap_err().attempts(), 4);
+}
+
+/// B2: the same, where no `io::Error` says that nothing was sent, but hyper's client does.
+#[tokio::test]
+async fn a_post_is_tried_again_when_its_host_was_not_found() {
+    let resolver = tower::service_fn(async |_| {
+        Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::other("no such host"))
+    });
+    let connector = HttpConnector::new_with_resolver(resolver);
+    let hyper = Client::builder(TokioExecutor::new()).build(connector);
+    let client = unlimited().layer(hyper.clone());
+    let error = client.post("http://example.com/").body("x").send().await;
+    assert_eq!(error.unwrap_err().attempts(), 4);
+
+    // A policy of one's own does the same if it is told to.
+    let request = Request::post("http://example.com/")
+        .body(ReplayBody::<Full<Bytes>>::buffered(Bytes::new()));
+    let error = hyper.request(request.unwrap()).await.unwrap_err().into();
+    assert_eq!(ErrorClass::of(&error), ErrorClass::Transient);
+    assert_eq!(classify(&error), ErrorClass::BeforeSend);
+    let egress = Egress::builder()
+        .otherwise(Api::external().without_quota())
+        .retry(Policy::new().with_max_retries(1).with_classify(classify))
+        .build();
+    let client = egress.layer(hyper);
+    let error = client.post("http://example.com/").body("x").send().await;
+    assert_eq!(error.unwrap_err().attempts(), 2);
+}
+
+/// B2: what may have been sent is not.
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_not_tried_again() {
+    let origin = StrictOrigin::builder()
+        .script(Script::new().on("/items/1", [FaultKind::ResetBeforeHeaders]))
+        .start()
+        .await
+        .unwrap();
+    let hyper = Client::builder(TokioExecutor::new()).build_http();
+    let post = unlimited()
+        .layer(hyper)
+        .post(format!("{}/items/1", origin.url()));
+    let error = post.body("x").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 1));
+    assert_eq!(origin.shutdown().await.requests, 1);
+}
+
+/// Everything that a program would write into its log.
+fn logged(error: &Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(" {error} {error:?}"));
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_error_of_the_connection() {
+    const SECRET: &str = "hunter2";
+    let origin = StrictOrigin::builder()
+        .script(
+            Script::new()
+                .on("/reset", [FaultKind::ResetBeforeHeaders; 40])
+                .on("/bytes/100", [FaultKind::TruncatedBody; 40]),
+        )
+        .start()
+        .await
+        .unwrap();
+    let hyper = unlimited().layer(Client::builder(TokioExecutor::new()).build_http());
+    let reqwest = reqwest::Client::builder().no_proxy().build().unwrap();
+    let reqwest = unlimited().layer(reqwest_client::Reqwest(reqwest));
+    let closed = format!("http://{}", closed_port());
+    let nothing = "nothing://example.com".to_owned();
+    for (place, path) in [
+        (origin.url(), "/reset"),
+        (origin.url(), "/bytes/100"),
+        (&closed, "/"),
+        (&nothing, "/"),
+    ] {
+        let (scheme, host) = place.split_once("://").unwrap();
+        let url = format!("{scheme}://me:{SECRET}@{host}{path}?token={SECRET}");
+        let error = hyper.get(&url).bearer(SECRET).text().await.unwrap_err();
+        assert!(!logged(&error).contains(SECRET), "{}", logged(&error));
+        let error = reqwest.get(&url).bearer(SECRET).text().await.unwrap_err();
+        assert!(!logged(&error).contains(SECRET), "{}", logged(&error));
+    }
 }

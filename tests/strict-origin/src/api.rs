@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Api {
-    /// GitHub's REST API without search: `/repos`, `/users` and `/orgs`.
+    /// GitHub's REST API without search: `/repos`, `/repositories`, `/users` and `/orgs`.
     Github,
     /// GitHub's search, which has a limit of its own: `/search`.
     GithubSearch,
@@ -34,7 +34,7 @@ impl Api {
     pub fn of(path: &str) -> Self {
         let first = path.trim_start_matches('/').split('/').next();
         match first.unwrap_or_default() {
-            "repos" | "users" | "orgs" => Self::Github,
+            "repos" | "repositories" | "users" | "orgs" => Self::Github,
             "search" => Self::GithubSearch,
             "v1" => Self::Anthropic,
             _ => Self::External,
@@ -97,6 +97,7 @@ mod tests {
     fn a_path_decides_the_api() {
         assert_eq!(Api::of("/repos/a/b"), Api::Github);
         assert_eq!(Api::of("/users/a/repos"), Api::Github);
+        assert_eq!(Api::of("/repositories/1"), Api::Github);
         assert_eq!(Api::of("/search/repositories"), Api::GithubSearch);
         assert_eq!(Api::of("/v1/messages"), Api::Anthropic);
         assert_eq!(Api::of("/anything/repos"), Api::External);

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::{Api, Catalogue, FaultPlan, NamedRule, Rule, Script, StartError, StrictOrigin, origin};
+use crate::{
+    Api, Catalogue, FaultPlan, NamedRule, Rule, Script, StartError, StrictOrigin, origin,
+    renames::Renames,
+};
 
 /// Configures a [`StrictOrigin`].
 ///
@@ -21,6 +24,7 @@ use crate::{Api, Catalogue, FaultPlan, NamedRule, Rule, Script, StartError, Stri
 /// - rules: none, nothing is limited
 /// - faults, script, handler: none
 /// - catalogue: none, every repository exists
+/// - renamed repositories: none
 /// - header slots: no bound
 /// - crossing allowance: 20 ms
 /// - required headers: none
@@ -49,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) faults: FaultPlan,
     pub(crate) script: Script,
     pub(crate) catalogue: Option<Arc<Catalogue>>,
+    pub(crate) renames: Renames,
     pub(crate) slots: Option<HeaderSlots>,
     pub(crate) require_headers: bool,
     pub(crate) handler: Option<Handler>,
@@ -64,6 +69,7 @@ impl Builder {
                 faults: FaultPlan::none(),
                 script: Script::new(),
                 catalogue: None,
+                renames: Renames::default(),
                 slots: None,
                 require_headers: false,
                 handler: None,
@@ -136,6 +142,16 @@ impl Builder {
     /// Knows the repositories of `catalogue` and no others.
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
         self.config.catalogue = Some(Arc::new(catalogue));
+        self
+    }
+
+    /// Has a share of the repositories, from 0 to 1, another name today: which ones is a pure
+    /// function of their names.
+    ///
+    /// As at GitHub, the old name is answered with 301, and the `Location` is the repository's number:
+    /// `/repositories/{id}`. That answer costs a unit of quota, as any other does.
+    pub fn renamed(mut self, share: f64) -> Self {
+        self.config.renames = Renames::new(share);
         self
     }
 

@@ -28,6 +28,8 @@
 //! - `GET /repos/{owner}/{name}` and `GET /repos/{owner}/{name}/languages`
 //! - `GET /users/{login}/repos` and `GET /orgs/{org}/repos`, in pages
 //! - `GET /search/repositories?q=`, in pages, which is GitHub Search
+//! - `GET /repositories/{id}` and `GET /repositories/{id}/languages`, to which a repository that was
+//!   [renamed](Builder::renamed) is redirected
 //!
 //! Repositories follow from their names; with a [`Catalogue`] only those in it exist. Responses have
 //! entity tags, and "not modified" costs no quota.
@@ -98,6 +100,7 @@ mod hash;
 mod ledger;
 mod origin;
 mod query;
+mod renames;
 mod returns;
 mod routes;
 mod rule;

@@ -44,6 +44,9 @@ struct Options {
     /// header line
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
+    /// The share of repositories that have another name today, 0 to 1: the old name is redirected
+    #[arg(long, value_name = "SHARE")]
+    renamed: Option<f64>,
     /// Hold requests beyond so many that wait for their response heads
     #[arg(long, value_name = "N")]
     header_slots: Option<NonZeroUsize>,
@@ -109,6 +112,14 @@ fn builder(options: Options) -> Result<strict_origin::Builder, String> {
         let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
         let catalogue = Catalogue::from_tsv(&text).map_err(|error| format!("{name}: {error}"))?;
         builder = builder.catalogue(catalogue);
+    }
+    if let Some(share) = options.renamed {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(format!(
+                "{share} is no share: expected a number from 0 to 1"
+            ));
+        }
+        builder = builder.renamed(share);
     }
     if let Some(count) = options.header_slots {
         builder = builder.header_slots(match options.refuse {

@@ -15,6 +15,7 @@ use crate::{
     exchange::Asked,
     faults::Shape,
     ledger::{Admission, Ledger},
+    renames::Numbers,
     tally::Tally,
     writes::Writes,
 };
@@ -80,6 +81,8 @@ pub(crate) struct State {
     ledgers: [Ledger; 4],
     pub(crate) tally: Tally,
     pub(crate) writes: Writes,
+    /// Not in the books, but of the world: no reset changes it.
+    pub(crate) numbers: Numbers,
     /// How many answers of each script were given.
     scripted: HashMap<String, usize>,
     refusals: u64,
@@ -93,6 +96,7 @@ impl State {
             ledgers: Api::ALL.map(ledger),
             tally: Tally::default(),
             writes: Writes::default(),
+            numbers: Numbers::default(),
             scripted: HashMap::new(),
             refusals: 0,
         }

@@ -89,6 +89,45 @@ fn next_link(client: &Client, links: Option<&str>) -> Option<String> {
     Some(format!("/{}", url.strip_prefix(&base).unwrap()))
 }
 
+/// As GitHub redirects: 301 from the old name to the number, and there is the repository with its new name.
+#[test]
+fn a_renamed_repository_is_found_by_its_number() {
+    run(async {
+        let catalogue = Catalogue::from_tsv("a/b\n").unwrap();
+        let everything = StrictOrigin::builder().catalogue(catalogue).renamed(1.0);
+        let (origin, client) = start(everything).await;
+        let old = client.get("/repos/a/b").await;
+        assert_eq!(old.status, StatusCode::MOVED_PERMANENTLY);
+        assert_eq!(old.json()["message"], "Moved Permanently");
+        let location = old.header("location").unwrap();
+        assert_eq!(old.json()["url"], location);
+        let path = location.strip_prefix(origin.url()).unwrap();
+        assert!(path.starts_with("/repositories/"), "{path}");
+        let today = client.get(path).await.json();
+        assert_eq!(today["full_name"], "a/b-renamed");
+        assert_eq!(path, format!("/repositories/{}", today["id"]));
+        let named = client.get("/repos/a/b-renamed").await;
+        assert_eq!((named.status, named.json()), (StatusCode::OK, today));
+
+        let below = client.get("/repos/a/b/languages").await;
+        let below = below.header("location").unwrap();
+        assert_eq!(below, format!("{location}/languages"));
+        let languages = client.get(below.strip_prefix(origin.url()).unwrap()).await;
+        assert!(languages.json()["Rust"].as_u64() > Some(0));
+
+        for missing in ["/repositories/1", "/repositories/x", "/repos/a/c-renamed"] {
+            assert_eq!(client.get(missing).await.status, StatusCode::NOT_FOUND);
+        }
+        let score = origin.shutdown().await;
+        assert_eq!(score.by_status.get(&301), Some(&2));
+        assert_eq!(
+            score.api(Api::Github).served,
+            score.requests,
+            "each hop costs a unit"
+        );
+    });
+}
+
 #[test]
 fn a_catalogue_decides_what_exists() {
     run(async {

@@ -11,5 +11,5 @@ mod scan;
 pub use self::{
     github::{GitHub, Repository},
     repos::{NotARepository, RepoName, ReposError, repos},
-    scan::{Failed, Outcome, ScanOptions, Scanner, Stopped, Summary},
+    scan::{Failed, Outcome, ScanOptions, Scanned, Scanner, Stopped, Summary},
 };

@@ -3,14 +3,19 @@
 use crate::{GitHub, RepoName, Repository};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
-use tower_egress::{Error, ErrorKind, FetchExt, SleepUntil, Timer};
+use tower_egress::{Error, ErrorKind, FetchExt, GaveUp, SleepUntil, Timer};
+
+/// How long is waited at least when a server says "later" and means "now".
+const AT_LEAST: Duration = Duration::from_secs(1);
 
 /// How a scan goes about it.
 ///
 /// # Defaults
 ///
 /// - 16 repositories at a time: enough to keep six connections and a rate limit busy
-/// - up to an hour of patience with a rate limit, for each repository
+/// - up to 65 minutes of patience with rate limits, for each repository: GitHub's own window is an hour, and what is
+///   given up a second before its end is lost
+/// - a repository that the server puts off, after all the stack's retries, is asked for again five times
 /// - a response that breaks off is asked for again twice
 /// - the scan stops after 24 failures of the connection in a row
 #[derive(Clone, Debug)]
@@ -18,8 +23,10 @@ use tower_egress::{Error, ErrorKind, FetchExt, SleepUntil, Timer};
 pub struct ScanOptions {
     /// How many repositories are worked on at a time; most of them wait for the rate limit.
     pub at_once: NonZeroUsize,
-    /// How long a repository may wait in all when the rate limit says "later".
+    /// How long a repository may wait in all when a rate limit or the server says "later".
     pub patience: Duration,
+    /// How often a repository is asked for again that the server refuses with a time to come back.
+    pub put_off: u32,
     /// How often a response that breaks off is asked for again. (A response that does not come is the stack's to retry.)
     pub broken_bodies: u32,
     /// After how many failures of the connection in a row the server is taken to be gone.
@@ -30,7 +37,8 @@ impl Default for ScanOptions {
     fn default() -> Self {
         Self {
             at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
-            patience: Duration::from_secs(3600),
+            patience: Duration::from_secs(3900),
+            put_off: 5,
             broken_bodies: 2,
             give_up_after: 24,
         }
@@ -41,9 +49,18 @@ impl Default for ScanOptions {
 #[derive(Debug)]
 pub enum Outcome {
     /// It was fetched.
-    Scanned(Repository),
+    Scanned(Scanned),
     /// It was not.
     Failed(Failed),
+}
+
+/// A repository that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The name that was asked for. Since then it may have got [another](Repository::full_name).
+    pub name: RepoName,
+    /// What it is today.
+    pub repository: Repository,
 }
 
 /// A repository that could not be scanned, and why.
@@ -167,7 +184,10 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         keep: &impl AsyncFn(Outcome) -> Result<(), K>,
     ) -> Result<Option<(String, bool)>, K> {
         match self.fetch(&name).await {
-            Ok(repository) => keep(Outcome::Scanned(repository)).await.map(|()| None),
+            Ok(repository) => {
+                let scanned = Outcome::Scanned(Scanned { name, repository });
+                keep(scanned).await.map(|()| None)
+            }
             Err(error) => {
                 let broken = error.kind() == ErrorKind::Transport;
                 let reason = reason(&error);
@@ -181,25 +201,38 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         }
     }
 
-    /// Fetches, and asks again when the rate limit says "later" and there is patience left, or the response breaks off.
+    /// Fetches, and asks again when it is told "later" and there is patience left, or the response breaks off.
     async fn fetch(&self, name: &RepoName) -> Result<Repository, Error> {
         let until = self.timer.now() + self.options.patience;
-        let mut broken_bodies = 0;
+        let (mut broken_bodies, mut put_off) = (0, 0);
         loop {
-            let result = self.github.repository(name).await;
-            match result.as_ref().map_err(Error::kind) {
-                Err(ErrorKind::RateLimited { retry_after }) => {
-                    let again = self.timer.now() + retry_after;
-                    if again > until {
-                        return result;
-                    }
-                    SleepUntil::new(self.timer.clone(), again).await;
+            let error = match self.github.repository(name).await {
+                Ok(repository) => return Ok(repository),
+                Err(error) => error,
+            };
+            let wait = match error.kind() {
+                ErrorKind::RateLimited { .. } => error.retry_after(),
+                // A month's quota is not there again in an hour.
+                ErrorKind::Status(_)
+                    if put_off < self.options.put_off && error.gave_up() != Some(GaveUp::Final) =>
+                {
+                    put_off += 1;
+                    error.retry_after().map(|wait| wait.max(AT_LEAST))
                 }
-                Err(ErrorKind::Body) if broken_bodies < self.options.broken_bodies => {
+                ErrorKind::Body if broken_bodies < self.options.broken_bodies => {
                     broken_bodies += 1;
+                    Some(Duration::ZERO)
                 }
-                _ => return result,
+                _ => None,
+            };
+            let Some(wait) = wait else {
+                return Err(error);
+            };
+            let again = self.timer.now() + wait;
+            if again > until {
+                return Err(error);
             }
+            SleepUntil::new(self.timer.clone(), again).await;
         }
     }
 }
@@ -210,6 +243,7 @@ fn reason(error: &Error) -> String {
         ErrorKind::Status(status) => format!("the server answered {status}"),
         ErrorKind::RateLimited { .. } => "rate limited for too long".to_owned(),
         ErrorKind::Queue => "no connection became free".to_owned(),
+        ErrorKind::BodiesHeld => "responses that nobody reads hold all connections".to_owned(),
         ErrorKind::TimedOut => "timed out".to_owned(),
         ErrorKind::DeadlineExceeded => "the deadline has passed".to_owned(),
         ErrorKind::InvalidRequest => "the request could not be built".to_owned(),

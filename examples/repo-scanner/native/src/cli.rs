@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::scan::ScanCommand;
+use crate::{failure::Failure, scan::ScanCommand};
 use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use std::{num::NonZeroUsize, path::PathBuf};
@@ -39,8 +39,9 @@ struct ScanArgs {
     /// Where GitHub's API is: the real one, or a test server.
     ///
     /// Without it: the real API if GITHUB_TOKEN is set, else a strict test server inside this program.
-    #[arg(long, value_name = "URL", value_parser = origin)]
-    origin: Option<Uri>,
+    // Not parsed by clap, which repeats what it does not understand: it may hold a password.
+    #[arg(long, value_name = "URL")]
+    origin: Option<String>,
 
     /// A list of repositories, one owner/name a line; further tab-separated columns are ignored [default: the list inside this program]
     #[arg(long, value_name = "FILE")]
@@ -93,27 +94,29 @@ pub(crate) struct OriginArgs {
 
 impl Cli {
     /// Says what to do.
-    pub(crate) fn into_command(self) -> Command {
+    pub(crate) fn into_command(self) -> Result<Command, Failure> {
         let demo = || Self::parse_from(["repo-scanner", "scan"]).command;
-        match self.command {
-            Some(Subcommands::Scan(scan)) => Command::Scan(scan.into()),
+        Ok(match self.command {
+            Some(Subcommands::Scan(scan)) => Command::Scan(scan.try_into()?),
             Some(Subcommands::Origin(origin)) => Command::Origin(origin),
             None => match demo() {
                 Some(Subcommands::Scan(scan)) => Command::Scan(ScanCommand {
                     // No arguments, no network: not even if a token lies around.
                     token: None,
-                    ..scan.into()
+                    ..scan.try_into()?
                 }),
                 _ => unreachable!("`scan` is a command"),
             },
-        }
+        })
     }
 }
 
-impl From<ScanArgs> for ScanCommand {
-    fn from(args: ScanArgs) -> Self {
-        Self {
-            origin: args.origin,
+impl TryFrom<ScanArgs> for ScanCommand {
+    type Error = Failure;
+
+    fn try_from(args: ScanArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            origin: args.origin.as_deref().map(origin).transpose()?,
             repos: args.repos,
             db: args.db,
             quotas: args.quota,
@@ -121,15 +124,25 @@ impl From<ScanArgs> for ScanCommand {
             faults: args.faults,
             json: args.json,
             token: args.token.filter(|token| !token.is_empty()),
-        }
+        })
     }
 }
 
-fn origin(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+/// Parses an address. What is wrong with it is said without repeating it.
+fn origin(text: &str) -> Result<Uri, Failure> {
+    let refused = |why: &str| {
+        let expected = "expected http://host or https://host";
+        Failure::usage(format!("--origin: {why}; {expected}"))
+    };
+    let uri: Uri = text.parse().map_err(|_| refused("that is not a URL"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
     match uri.scheme_str() {
-        Some("http" | "https") if uri.query().is_none() => Ok(uri),
-        _ => Err("expected http://host or https://host".to_owned()),
+        Some("http" | "https") if authority.contains('@') => {
+            Err(refused("a user and a password are not sent"))
+        }
+        Some("http" | "https") if uri.query().is_some() => Err(refused("it has a query")),
+        Some("http" | "https") => Ok(uri),
+        _ => Err(refused("it has no scheme that is known")),
     }
 }
 
@@ -168,7 +181,14 @@ mod tests {
 
     #[test]
     fn an_origin_has_a_scheme_and_a_host() {
-        for bad in ["127.0.0.1:80", "ftp://a", "http://", "/x"] {
+        for bad in [
+            "127.0.0.1:80",
+            "ftp://a",
+            "http://",
+            "/x",
+            "http://a?b",
+            "http://a@b",
+        ] {
             assert!(origin(bad).is_err(), "{bad}");
         }
         assert!(origin("http://127.0.0.1:8080").is_ok());

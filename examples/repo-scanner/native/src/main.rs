@@ -6,6 +6,7 @@ mod catalogue;
 mod cli;
 mod client;
 mod failure;
+mod list;
 mod memory;
 mod origin;
 mod report;
@@ -17,7 +18,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Usage errors end here, with exit code 2.
-    let command = cli::Cli::parse().into_command();
+    let command = match cli::Cli::parse().into_command() {
+        Ok(command) => command,
+        Err(failure) => return complain(&failure),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -33,9 +37,11 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("repo-scanner: {failure}");
-            failure.exit_code()
-        }
+        Err(failure) => complain(&failure),
     }
+}
+
+fn complain(failure: &failure::Failure) -> ExitCode {
+    eprintln!("repo-scanner: {failure}");
+    failure.exit_code()
 }

@@ -1,20 +1,10 @@
 //! A scan from the command line.
 
-use crate::{
-    catalogue::CATALOGUE, client, failure::Failure, memory, origin, report::Report, store::Store,
-};
+use crate::{client, failure::Failure, list::List, memory, origin, report::Report, store::Store};
 use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
-use repo_scanner_core::{
-    GitHub, RepoName, ReposError, ScanOptions, Scanner, Stopped, Summary, repos,
-};
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Write},
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use repo_scanner_core::{GitHub, ReposError, ScanOptions, Scanner, Stopped, Summary};
+use std::{io::Write, num::NonZeroUsize, path::PathBuf, time::Duration};
 use strict_origin::{NamedRule, StrictOrigin};
 use tower_egress::{Api, Clock, Egress, Quota, TokioExecutor, TokioTimer};
 
@@ -46,10 +36,7 @@ struct Target {
 /// Scans and prints what came of it.
 pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
     // Everything that can be wrong with what was asked for is found before anything is fetched.
-    let count = match &options.repos {
-        Some(path) => check(path)?,
-        None => repos(CATALOGUE.as_bytes()).count(),
-    };
+    let list = List::open(options.repos.as_deref())?;
     let store = Store::open(&options.db).map_err(|error| {
         Failure::failed(format!("cannot write to {}", options.db.display()), error)
     })?;
@@ -57,12 +44,15 @@ pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
     reach(&target.base).await?;
 
     let place = match &target.inside {
-        Some(_) => format!("{} (a strict test server inside this program)", target.base),
-        None => target.base.to_string(),
+        Some(_) => format!(
+            "{} (a strict test server inside this program)",
+            place(&target.base)
+        ),
+        None => place(&target.base),
     };
-    eprintln!("scanning {count} repositories at {place}");
+    eprintln!("scanning {} repositories at {place}", list.len());
     eprintln!("permitted: {}", in_words(&target.quota));
-    let report = scan(&options, &target, count, store).await;
+    let report = scan(&options, &target, list, store).await;
     if let Some(inside) = target.inside {
         let complaints = inside.shutdown().await.complaints();
         if !complaints.is_empty() {
@@ -75,13 +65,13 @@ pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
 async fn scan(
     options: &ScanCommand,
     target: &Target,
-    count: usize,
+    list: List,
     store: Store,
 ) -> Result<(), Failure> {
     let authority = target.base.authority().cloned();
     let authority = authority.ok_or_else(|| Failure::usage("the origin has no host"))?;
     let egress = Egress::builder()
-        .concurrency(options.concurrency.get())
+        .concurrency(options.concurrency)
         .executor(TokioExecutor::new())
         .api(Api::github().at(&authority).with_quota(target.quota))
         // A batch job has time: what would fail a web request is worth waiting for here.
@@ -98,11 +88,10 @@ async fn scan(
     scan_options.at_once = scan_options.at_once.max(twice);
     let scanner = Scanner::new(github, TokioTimer::new(), scan_options);
 
-    let bar = progress_bar(count);
-    let list = open(options.repos.as_deref())?;
+    let bar = progress_bar(list.len());
     let started = TokioTimer::new().now();
     let (summary, ended) = scanner
-        .scan(list, async |outcome| {
+        .scan(list.names(), async |outcome| {
             store.keep(outcome).await?;
             bar.inc(1);
             Ok(())
@@ -211,44 +200,21 @@ async fn reach(base: &Uri) -> Result<(), Failure> {
     let connected = tokio::time::timeout(Duration::from_secs(10), connect).await;
     match connected {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Failure::failed(format!("cannot reach {base}"), error)),
-        Err(_) => Err(Failure::failed(
-            format!("cannot reach {base}"),
-            "no answer in 10 s",
-        )),
+        Ok(Err(error)) => Err(Failure::failed(unreachable(base), error)),
+        Err(_) => Err(Failure::failed(unreachable(base), "no answer in 10 s")),
     }
 }
 
-/// Reads the list once to find what is wrong with it, and how long it is.
-fn check(path: &Path) -> Result<usize, Failure> {
-    let mut count = 0;
-    for name in read(path)? {
-        name.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        count += 1;
-    }
-    if count == 0 {
-        let empty = ReposError::Empty;
-        return Err(Failure::usage(format!("{}: {empty}", path.display())));
-    }
-    Ok(count)
+fn unreachable(base: &Uri) -> String {
+    format!("cannot reach {}", place(base))
 }
 
-fn open(
-    path: Option<&Path>,
-) -> Result<Box<dyn Iterator<Item = Result<RepoName, ReposError>>>, Failure> {
-    Ok(match path {
-        Some(path) => Box::new(read(path)?),
-        None => Box::new(repos(CATALOGUE.as_bytes())),
-    })
-}
-
-fn read(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<RepoName, ReposError>> + use<>, Failure> {
-    let file = File::open(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let lines: BufReader<File> = BufReader::new(file);
-    Ok(repos(Box::new(lines) as Box<dyn BufRead>))
+/// An address as it may be shown: without user and query, which may hold secrets.
+fn place(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = uri.path().trim_end_matches('/');
+    format!("{}://{host}{path}", uri.scheme_str().unwrap_or("http"))
 }
 
 fn progress_bar(count: usize) -> ProgressBar {

@@ -1,6 +1,6 @@
 //! What was scanned, in SQLite.
 
-use repo_scanner_core::{Failed, Outcome, Repository};
+use repo_scanner_core::{Failed, Outcome, Scanned};
 use rusqlite::{Connection, Transaction, params};
 use std::{path::Path, thread, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -11,9 +11,11 @@ const BATCH: usize = 100;
 /// How many outcomes may wait for the database before the scan waits for it too.
 const BACKLOG: usize = 4 * BATCH;
 
+/// The tables. `name` is what was asked for, `full_name` what GitHub calls it today.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS repositories (
-        full_name   TEXT PRIMARY KEY,
+        name        TEXT PRIMARY KEY,
+        full_name   TEXT NOT NULL,
         id          INTEGER NOT NULL,
         description TEXT,
         language    TEXT,
@@ -25,21 +27,35 @@ const SCHEMA: &str = "
         scanned_at  TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
     ) STRICT;
     CREATE TABLE IF NOT EXISTS failures (
-        full_name   TEXT PRIMARY KEY,
+        name        TEXT PRIMARY KEY,
         reason      TEXT NOT NULL,
         failed_at   TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
     ) STRICT;
 ";
 
+/// Moves tables of before `name` out of the way, and their rows into the new ones.
+const BEFORE: &str = "
+    ALTER TABLE repositories RENAME TO repositories_before;
+    ALTER TABLE failures RENAME COLUMN full_name TO name;
+";
+const AFTER: &str = "
+    INSERT INTO repositories
+        SELECT full_name, full_name, id, description, language, stars, forks, open_issues, topics, pushed_at, scanned_at
+        FROM repositories_before;
+    DROP TABLE repositories_before;
+";
+
 /// A database that a thread of its own writes to, in batches.
 ///
-/// An outcome that was taken is written at the latest when the store is closed; a batch waits for nothing, so what is
-/// scanned is on disk a moment later.
+/// A batch waits for nothing: it is whatever has come since the last one, so an outcome is written a moment later.
 #[derive(Debug)]
 pub(crate) struct Store {
-    outcomes: mpsc::Sender<Outcome>,
+    outcomes: mpsc::Sender<Order>,
     closed: oneshot::Receiver<rusqlite::Result<()>>,
 }
+
+/// An outcome to write, and whom to tell when it is.
+type Order = (Outcome, oneshot::Sender<()>);
 
 /// The database cannot be written to.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,11 +65,11 @@ pub(crate) struct StoreGone;
 impl Store {
     /// Opens the database, or makes it.
     pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
+        let mut connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "normal")?;
-        connection.execute_batch(SCHEMA)?;
+        prepare(&mut connection)?;
         let (outcomes, inbox) = mpsc::channel(BACKLOG);
         let (close, closed) = oneshot::channel();
         thread::Builder::new()
@@ -66,12 +82,15 @@ impl Store {
         Ok(Self { outcomes, closed })
     }
 
-    /// Takes one outcome to write; waits while too many wait already.
+    /// Writes one outcome; returns when it is committed.
     pub(crate) async fn keep(&self, outcome: Outcome) -> Result<(), StoreGone> {
-        self.outcomes.send(outcome).await.map_err(|_| StoreGone)
+        let (tell, written) = oneshot::channel();
+        let order = self.outcomes.send((outcome, tell)).await;
+        order.map_err(|_| StoreGone)?;
+        written.await.map_err(|_| StoreGone)
     }
 
-    /// Writes what is left and closes the database.
+    /// Closes the database.
     pub(crate) async fn close(self) -> Result<(), String> {
         drop(self.outcomes);
         match self.closed.await {
@@ -81,33 +100,57 @@ impl Store {
     }
 }
 
-fn write_all(
-    mut connection: Connection,
-    mut inbox: mpsc::Receiver<Outcome>,
-) -> rusqlite::Result<()> {
+/// Makes the tables, of whatever age the database is.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let columns = |condition: &str| -> rusqlite::Result<bool> {
+        let columns = "SELECT count(*) FROM pragma_table_info('repositories')";
+        let count: i64 =
+            transaction.query_row(&format!("{columns} WHERE {condition}"), [], |row| {
+                row.get(0)
+            })?;
+        Ok(count > 0)
+    };
+    let old = columns("name = 'full_name'")? && !columns("name = 'name'")?;
+    if old {
+        transaction.execute_batch(BEFORE)?;
+    }
+    transaction.execute_batch(SCHEMA)?;
+    if old {
+        transaction.execute_batch(AFTER)?;
+    }
+    transaction.commit()
+}
+
+fn write_all(mut connection: Connection, mut inbox: mpsc::Receiver<Order>) -> rusqlite::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut told = Vec::with_capacity(BATCH);
     while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
         let transaction = connection.transaction()?;
-        for outcome in batch.drain(..) {
+        for (outcome, tell) in batch.drain(..) {
             write(&transaction, outcome)?;
+            told.push(tell);
         }
         transaction.commit()?;
+        for tell in told.drain(..) {
+            // Who was given up meanwhile does not listen.
+            let _ = tell.send(());
+        }
     }
     Ok(())
 }
 
 fn write(transaction: &Transaction<'_>, outcome: Outcome) -> rusqlite::Result<()> {
     match outcome {
-        Outcome::Scanned(repository) => {
-            save(transaction, &repository)?;
-            let mut forget =
-                transaction.prepare_cached("DELETE FROM failures WHERE full_name = ?1")?;
-            forget.execute([&repository.full_name])?;
+        Outcome::Scanned(scanned) => {
+            save(transaction, &scanned)?;
+            let mut forget = transaction.prepare_cached("DELETE FROM failures WHERE name = ?1")?;
+            forget.execute([scanned.name.as_str()])?;
         }
         Outcome::Failed(Failed { name, reason, .. }) => {
             let mut fail = transaction.prepare_cached(
-                "INSERT INTO failures (full_name, reason) VALUES (?1, ?2)
-                 ON CONFLICT (full_name) DO UPDATE SET reason = ?2, failed_at = CURRENT_TIMESTAMP",
+                "INSERT INTO failures (name, reason) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET reason = ?2, failed_at = CURRENT_TIMESTAMP",
             )?;
             fail.execute([name.as_str(), &reason])?;
         }
@@ -115,16 +158,18 @@ fn write(transaction: &Transaction<'_>, outcome: Outcome) -> rusqlite::Result<()
     Ok(())
 }
 
-fn save(transaction: &Transaction<'_>, repository: &Repository) -> rusqlite::Result<()> {
+fn save(transaction: &Transaction<'_>, scanned: &Scanned) -> rusqlite::Result<()> {
+    let Scanned { name, repository } = scanned;
     let mut save = transaction.prepare_cached(
         "INSERT INTO repositories
-             (full_name, id, description, language, stars, forks, open_issues, topics, pushed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT (full_name) DO UPDATE SET
-             id = ?2, description = ?3, language = ?4, stars = ?5, forks = ?6, open_issues = ?7,
-             topics = ?8, pushed_at = ?9, scanned_at = CURRENT_TIMESTAMP",
+             (name, full_name, id, description, language, stars, forks, open_issues, topics, pushed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (name) DO UPDATE SET
+             full_name = ?2, id = ?3, description = ?4, language = ?5, stars = ?6, forks = ?7, open_issues = ?8,
+             topics = ?9, pushed_at = ?10, scanned_at = CURRENT_TIMESTAMP",
     )?;
     save.execute(params![
+        name.as_str(),
         repository.full_name,
         repository.id,
         repository.description,

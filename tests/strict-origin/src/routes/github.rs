@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ETAG, IF_NONE_MATCH, LINK, USER_AGENT},
+    header::{ETAG, IF_NONE_MATCH, LINK, LOCATION, USER_AGENT},
 };
 use serde_json::{Value, json};
 
@@ -28,11 +28,17 @@ pub(super) fn serve(shared: &Shared, api: Api, request: &Request<Bytes>) -> Resp
         return not_found(api);
     }
     let response = match segments(request.uri().path()).as_slice() {
-        ["repos", owner, name] => {
-            find(shared, owner, name).map(|repository| repository.to_json(&shared.base))
-        }
-        ["repos", owner, name, "languages"] => {
-            find(shared, owner, name).map(|repository| repository.languages())
+        ["repos", owner, name, below @ ..] => match find(shared, owner, name) {
+            Some(Found::Here(repository)) => show_one(shared, &repository, below),
+            Some(Found::Moved(id)) => return moved(shared, id, below),
+            None => None,
+        },
+        ["repositories", number, below @ ..] => {
+            let names = shared.state().numbers.find(number);
+            names.and_then(|(owner, name)| {
+                let repository = today(shared, &owner, &name)?;
+                show_one(shared, &repository, below)
+            })
         }
         ["users" | "orgs", owner, "repos"] => return list(shared, owner, request),
         ["search", "repositories"] => return search(shared, request),
@@ -48,7 +54,64 @@ fn not_found(api: Api) -> Response<Content> {
     errors::error(api, StatusCode::NOT_FOUND, "Not Found")
 }
 
-fn find<'a>(shared: &'a Shared, owner: &'a str, name: &'a str) -> Option<Repository<'a>> {
+/// Where a repository is.
+enum Found<'a> {
+    Here(Repository<'a>),
+    /// It has another name today; this is its number.
+    Moved(u64),
+}
+
+fn find<'a>(shared: &'a Shared, owner: &'a str, name: &'a str) -> Option<Found<'a>> {
+    let renames = shared.config.renames;
+    if let Some(before) = renames.before(owner, name)
+        && let Some(repository) = today(shared, owner, before)
+    {
+        return Some(Found::Here(repository));
+    }
+    let repository = today(shared, owner, name)?;
+    if renames.today(owner, name).is_none() {
+        return Some(Found::Here(repository));
+    }
+    let id = repository.id();
+    shared.state().numbers.tell(id, owner, name);
+    Some(Found::Moved(id))
+}
+
+/// Returns what a repository that once had this name is today.
+fn today<'a>(shared: &'a Shared, owner: &'a str, name: &'a str) -> Option<Repository<'a>> {
+    let repository = exists(shared, owner, name)?;
+    Some(match shared.config.renames.today(owner, name) {
+        Some(today) => repository.renamed(today),
+        None => repository,
+    })
+}
+
+fn show_one(shared: &Shared, repository: &Repository<'_>, below: &[&str]) -> Option<Value> {
+    match below {
+        [] => Some(repository.to_json(&shared.base)),
+        ["languages"] => Some(repository.languages()),
+        _ => None,
+    }
+}
+
+/// Redirects from an old name to the number.
+fn moved(shared: &Shared, id: u64, below: &[&str]) -> Response<Content> {
+    let mut url = format!("{}/repositories/{id}", shared.base);
+    below.iter().for_each(|part| {
+        url.push('/');
+        url.push_str(part);
+    });
+    let body = json!({
+        "message": "Moved Permanently",
+        "url": url,
+        "documentation_url": "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects",
+    });
+    let mut response = content::json(StatusCode::MOVED_PERMANENTLY, &body);
+    response.headers_mut().insert(LOCATION, text(url));
+    response
+}
+
+fn exists<'a>(shared: &'a Shared, owner: &'a str, name: &'a str) -> Option<Repository<'a>> {
     match &shared.config.catalogue {
         Some(catalogue) => catalogue.get(owner, name).map(Repository::listed),
         None => (is_name(owner) && is_name(name)).then(|| Repository::invented(owner, name)),

@@ -47,6 +47,19 @@ impl<'a> Repository<'a> {
         }
     }
 
+    /// The same repository under its name of today.
+    pub(super) fn renamed(self, name: String) -> Self {
+        Self {
+            name: Cow::Owned(name),
+            ..self
+        }
+    }
+
+    /// Its number, by which it is found whatever its name.
+    pub(super) fn id(&self) -> u64 {
+        1_000_000 + self.number(0, 900_000_000)
+    }
+
     fn full_name(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
@@ -74,7 +87,7 @@ impl<'a> Repository<'a> {
     fn identity(&self, base: &str, url: &str) -> Value {
         let full_name = self.full_name();
         let html_url = format!("https://github.com/{full_name}");
-        let id = 1_000_000 + self.number(0, 900_000_000);
+        let id = self.id();
         json!({
             "id": id,
             "node_id": format!("R_{id:x}"),

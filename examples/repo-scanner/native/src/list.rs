@@ -1,0 +1,64 @@
+//! The list of repositories of one scan.
+
+use crate::{catalogue::CATALOGUE, failure::Failure};
+use repo_scanner_core::{RepoName, ReposError, repos};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Cursor, Seek},
+    path::Path,
+};
+
+/// A list that was read once to find what is wrong with it, and how long it is.
+pub(crate) struct List {
+    names: Box<dyn BufRead>,
+    count: usize,
+}
+
+impl List {
+    /// Checks the list in a file, or the one that ships with the program.
+    ///
+    /// A file is read twice, a line at a time. What can be read only once, such as a pipe, is read to its end, and its
+    /// names are kept: some 25 bytes for each.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self {
+                names: Box::new(CATALOGUE.as_bytes()),
+                count: repos(CATALOGUE.as_bytes()).count(),
+            });
+        };
+        let place = path.display();
+        let unreadable = |error| Failure::usage(format!("cannot read {place}: {error}"));
+        let wrong = |error| Failure::usage(format!("{place}: {error}"));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let twice = file.metadata().map_err(unreadable)?.is_file();
+        let (mut count, mut kept) = (0, Vec::new());
+        for name in repos(BufReader::new(&file)) {
+            let name = name.map_err(wrong)?;
+            count += 1;
+            if !twice {
+                kept.extend_from_slice(name.as_str().as_bytes());
+                kept.push(b'\n');
+            }
+        }
+        if count == 0 {
+            return Err(wrong(ReposError::Empty));
+        }
+        let names: Box<dyn BufRead> = if twice {
+            file.rewind().map_err(unreadable)?;
+            Box::new(BufReader::new(file))
+        } else {
+            Box::new(Cursor::new(kept))
+        };
+        Ok(Self { names, count })
+    }
+
+    /// Returns how many repositories are in it.
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Returns its names, read one at a time.
+    pub(crate) fn names(self) -> impl Iterator<Item = Result<RepoName, ReposError>> {
+        repos(self.names)
+    }
+}

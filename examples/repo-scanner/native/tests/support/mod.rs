@@ -1,0 +1,79 @@
+//! Runs the program in a folder of its own.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+use strict_origin::StrictOrigin;
+
+pub(crate) const REPOSITORIES: &str = include_str!("../../../data/repositories.tsv");
+
+/// A folder of a test's own, gone when it is over.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("repo-scanner-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        fs::write(self.0.join(name), text).unwrap();
+        self.path(name)
+    }
+
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.0.join("scan.db")).unwrap()
+    }
+
+    pub(crate) fn rows(&self, query: &str) -> i64 {
+        let database = self.database();
+        database.query_row(query, [], |row| row.get(0)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn repo_scanner(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_repo-scanner"))
+        .args(arguments)
+        .env_remove("GITHUB_TOKEN")
+        .output()
+        .unwrap()
+}
+
+/// Scans a list at a server, with `arguments` besides.
+pub(crate) async fn scan(
+    folder: &Folder,
+    origin: &StrictOrigin,
+    repos: &str,
+    arguments: &[&str],
+) -> Output {
+    let (url, db) = (origin.url().to_owned(), folder.path("scan.db"));
+    let arguments: Vec<_> = [
+        "scan", "--origin", &url, "--repos", repos, "--db", &db, "--json",
+    ]
+    .iter()
+    .chain(arguments)
+    .map(|argument| (*argument).to_owned())
+    .collect();
+    let run = move || repo_scanner(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+pub(crate) fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
