@@ -17,6 +17,7 @@ pub(crate) struct Calls {
     pub(crate) ours: Entry,
     pub(crate) ours_without_shelf: Entry,
     pub(crate) ours_to_headers: Entry,
+    pub(crate) same_jobs: Entry,
     pub(crate) peers: Entry,
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn measure(effort: Effort) -> Calls {
 
     meter.section("Whole stacks");
     let peers = peers::stack(&mut meter, &origin);
+    let same_jobs = ours::same_jobs(&mut meter, &origin);
     let egress = ours::egress();
     let ours = add(
         &mut meter,
@@ -66,6 +68,7 @@ pub(crate) fn measure(effort: Effort) -> Calls {
         ours,
         ours_without_shelf,
         ours_to_headers,
+        same_jobs,
         peers,
     }
 }

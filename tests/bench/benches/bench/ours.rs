@@ -1,7 +1,7 @@
 //! Our layers.
 
 use crate::calls::add;
-use bench::{Meter, Origin};
+use bench::{Entry, Meter, Origin};
 use egress_backoff::BackoffLayer;
 use egress_body_cleanup::BodyCleanupLayer;
 use egress_concurrency_limit::{ConcurrencyLimitLayer, Config, Limiter, ReleaseAt};
@@ -82,6 +82,19 @@ pub(crate) fn layers(meter: &mut Meter, origin: &Origin, telling: &Origin) {
     let deadline = DeadlineLayer::new(timer()).with_total(TIMEOUT);
     add(meter, "deadline", deadline.layer(origin()));
     add(meter, "timing", timing().layer(origin()));
+}
+
+/// Adds those of our layers that do what the peers' stack does, and no more than that.
+pub(crate) fn same_jobs(meter: &mut Meter, origin: &Origin) -> Entry {
+    let attempt = TimeoutLayer::new(timer()).with_timeout(TIMEOUT);
+    let stack = attempt.with_body_idle(Duration::MAX).layer(origin.clone());
+    let stack = bucket().layer(concurrency(ReleaseAt::Headers).layer(stack));
+    let stack = timing().layer(BackoffLayer::new(timer()).layer(stack));
+    add(
+        meter,
+        "ours: timing, backoff, bucket, concurrency, timeout",
+        stack,
+    )
 }
 
 /// Adds the stack as it grows from the transport outwards.

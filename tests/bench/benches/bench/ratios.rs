@@ -22,6 +22,11 @@ pub(crate) fn print(calls: &Calls, buckets: &Buckets) {
         added(calls.ours_to_headers),
         peers,
     );
+    compare(
+        "only what the peers' stack does, added",
+        added(calls.same_jobs),
+        peers,
+    );
     let (ours, governor) = (buckets.ours, buckets.governor);
     let bucket = &buckets.report;
     compare(
