@@ -1,6 +1,6 @@
 //! The APIs of an egress: which one a request belongs to, and what follows from that.
 
-use crate::{Api, UseApi, api::Target};
+use crate::{Api, UseApi, place::Target};
 use egress_backoff::{ChoosePolicy, Policy};
 use egress_context::RequestContext;
 use egress_timing::Label;

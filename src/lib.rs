@@ -9,6 +9,7 @@ mod error;
 mod executor;
 mod ext;
 mod fetch;
+mod place;
 mod service;
 mod status;
 

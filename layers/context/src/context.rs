@@ -371,7 +371,11 @@ mod tests {
             let inner = context.during(Instant::from_nanos(5), now);
             [outer, inner, now()]
         });
-        assert_eq!(seen, [3, 5, 9], "after an inner call nobody is sure any more");
+        assert_eq!(
+            seen,
+            [3, 5, 9],
+            "after an inner call nobody is sure any more"
+        );
         assert_eq!(now(), 9);
     }
 
