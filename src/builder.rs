@@ -29,6 +29,7 @@ pub struct EgressBuilder<T, X = NoExecutor> {
     pub(crate) apis: ApisBuilder,
     pub(crate) budget: Budget,
     pub(crate) attempt_timeout: Duration,
+    pub(crate) attempt_covers_body: bool,
     pub(crate) body_stall: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) drain: Drain,
@@ -52,6 +53,7 @@ impl<T: Timer> EgressBuilder<T> {
             apis,
             budget: Budget::default(),
             attempt_timeout: Duration::from_secs(30),
+            attempt_covers_body: false,
             body_stall: Some(Duration::from_secs(30)),
             deadline: None,
             drain: Drain::new(),
@@ -138,6 +140,15 @@ impl<T: Timer, X> EgressBuilder<T, X> {
         self
     }
 
+    /// Lets the attempt timeout cover the response's body too, instead of only the time to its headers.
+    ///
+    /// For small replies: a server that sends a byte now and then never stalls, and holds a connection for as long as it
+    /// likes.
+    pub fn attempt_covers_body(mut self) -> Self {
+        self.attempt_covers_body = true;
+        self
+    }
+
     /// Sets how long a body that is being read may go without a frame; `None` means for ever.
     pub fn body_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.body_stall = timeout.into();
@@ -180,6 +191,7 @@ impl<T: Timer, X> EgressBuilder<T, X> {
             apis: self.apis,
             budget: self.budget,
             attempt_timeout: self.attempt_timeout,
+            attempt_covers_body: self.attempt_covers_body,
             body_stall: self.body_stall,
             deadline: self.deadline,
             drain: self.drain,

@@ -64,6 +64,7 @@ pub(crate) struct Handles<T, X> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) attempt_timeout: Duration,
+    pub(crate) attempt_covers_body: bool,
     pub(crate) body_stall: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) drain: Drain,
@@ -102,6 +103,7 @@ impl<T: Timer, X> Egress<T, X> {
                 bodies: Stats::new(),
                 settings: Settings {
                     attempt_timeout: builder.attempt_timeout,
+                    attempt_covers_body: builder.attempt_covers_body,
                     body_stall: builder.body_stall,
                     deadline: builder.deadline,
                     drain: builder.drain,

@@ -75,33 +75,39 @@ impl ErrorKind {
 /// It knows what [`ErrorClass::of`] knows, which goes by [`std::io::Error`]. With the feature `hyper` it also asks the error of
 /// hyper-util's client, on which reqwest's is built: whatever went wrong before there was a connection – a name that is
 /// not found, a connect timeout, a handshake – came [before the request was sent](ErrorClass::BeforeSend), so that it can
-/// be repeated whatever its method.
+/// be repeated whatever its method, and nothing else did.
+///
+/// That holds for a client that sends what it is given once. One that follows redirections by itself, as reqwest's does
+/// unless it is told not to, fails to connect *after* it has sent a request elsewhere: switch that off.
 ///
 /// [`EgressBuilder`]: crate::EgressBuilder
 pub fn classify(error: &BoxError) -> ErrorClass {
-    match ErrorClass::of(error) {
-        ErrorClass::Transient if is_connect(&**error) => ErrorClass::BeforeSend,
-        class => class,
+    match (ErrorClass::of(error), is_connect(&**error)) {
+        (ErrorClass::Transient, Some(true)) => ErrorClass::BeforeSend,
+        (ErrorClass::BeforeSend, Some(false)) => ErrorClass::Transient,
+        (class, _) => class,
     }
 }
 
+/// Tells whether there was no connection yet, if that can be said.
 #[cfg(all(feature = "hyper", not(target_arch = "wasm32")))]
-fn is_connect(error: &(dyn StdError + 'static)) -> bool {
+fn is_connect(error: &(dyn StdError + 'static)) -> Option<bool> {
     use hyper_util::client::legacy;
     std::iter::successors(Some(error), |&error| error.source())
-        .filter_map(|error| error.downcast_ref::<legacy::Error>())
-        .any(legacy::Error::is_connect)
+        .find_map(|error| error.downcast_ref::<legacy::Error>())
+        .map(legacy::Error::is_connect)
 }
 
 #[cfg(not(all(feature = "hyper", not(target_arch = "wasm32"))))]
-fn is_connect(_: &(dyn StdError + 'static)) -> bool {
-    false
+fn is_connect(_: &(dyn StdError + 'static)) -> Option<bool> {
+    None
 }
 
 /// An error of the [fetch helpers](crate::FetchExt): what was asked for, what went wrong, and why.
 ///
 /// Its text has the method, the host and the path of the request, never the query, a header or a body. What
-/// the server said is in [`Error::body`].
+/// the server said is in [`Error::body`]. Its `Debug` output has the transport's error too, and that may say more: reqwest's
+/// has the URL with its query, unless the adapter calls `without_url`.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -246,7 +252,8 @@ impl Error {
 
     /// Returns how often the request was sent, the first time included; 0 if it never was.
     ///
-    /// A deadline that passes knows of the last time only.
+    /// It takes an [`Egress`](crate::Egress) to know that of more than the last time. A deadline that passes while the
+    /// request is under way does not know of the times before: then it is 1.
     pub fn attempts(&self) -> u32 {
         self.0.tried.attempts
     }
@@ -258,24 +265,33 @@ impl Error {
 
     /// Returns when it is worth trying again: as the server said it, or a rate limit of ours, counted from the error.
     ///
-    /// `None` means that nobody said so, or that no time will help.
+    /// A server is asked only about statuses that call for another attempt, like 429 or 503; a `Retry-After` on a 404 is in
+    /// the response's headers. `None` means that nobody said so, or that no time will help.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.tried.retry_after
     }
 }
 
-/// Returns where a response points to, and no more of it than may be told.
+/// Returns where a response points to, and no more of it than may be told: nothing, where readers of URLs do not agree
+/// on what is a user and what a path.
 fn location(headers: &HeaderMap) -> Option<String> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
-    let told = location.split(['?', '#']).next().unwrap_or_default();
+    let told = location.split(['?', '#']).next()?;
+    if told.contains('\\') {
+        return None;
+    }
     let (scheme, rest) = match told.split_once("//") {
         Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => (scheme, rest),
-        _ => return (!told.is_empty()).then(|| told.to_owned()),
+        _ => {
+            let first = told.split('/').next()?;
+            let is_plain = !told.is_empty() && !first.contains([':', '@']);
+            return is_plain.then(|| told.to_owned());
+        }
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     // A user and a password stand before the last `@` of the authority.
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    Some(format!("{scheme}//{host}{path}"))
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then(|| format!("{scheme}//{host}{path}"))
 }
 
 impl fmt::Display for Error {
@@ -354,8 +370,17 @@ mod tests {
             let headers = [(LOCATION, sent.parse().unwrap())].into_iter().collect();
             assert_eq!(location(&headers).as_deref(), Some(told), "{sent}");
         }
-        let nowhere = [(LOCATION, "?x".parse().unwrap())].into_iter().collect();
-        assert_eq!(location(&nowhere), None);
+        for sent in [
+            "?x",
+            "https:user:x@h/a",
+            "https:/user:x@h",
+            "https:///user:x@h",
+            r"https:\\user:x@h",
+            r"/\user:x@h",
+        ] {
+            let headers = [(LOCATION, sent.parse().unwrap())].into_iter().collect();
+            assert_eq!(location(&headers), None, "{sent}");
+        }
         assert_eq!(location(&HeaderMap::new()), None);
     }
 }

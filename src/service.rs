@@ -17,6 +17,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -64,9 +65,12 @@ where
     X: Clone,
 {
     let timer = || handles.timer.clone();
-    let mut attempt = TimeoutLayer::new(timer()).with_timeout(handles.settings.attempt_timeout);
-    if let Some(stall) = handles.settings.body_stall {
-        attempt = attempt.with_body_idle(stall);
+    let settings = &handles.settings;
+    let mut attempt = TimeoutLayer::new(timer())
+        .with_timeout(settings.attempt_timeout)
+        .with_body_idle(settings.body_stall.unwrap_or(Duration::MAX));
+    if settings.attempt_covers_body {
+        attempt = attempt.until_body_end();
     }
     let limit = ConcurrencyLimitLayer::with_limiter(handles.limiter.clone());
     let bucket = TokenBucketLayer::new(handles.apis.clone(), timer());
@@ -74,7 +78,7 @@ where
         .with_policy(handles.apis.clone())
         .with_budget(handles.budget.clone());
     let mut deadline = DeadlineLayer::new(timer());
-    if let Some(total) = handles.settings.deadline {
+    if let Some(total) = settings.deadline {
         deadline = deadline.with_total(total);
     }
     let timing =

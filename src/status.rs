@@ -101,7 +101,8 @@ pub struct ConnectionStatus {
 pub struct PerformanceStatus {
     /// How many requests ended, by outcome: `ok`, `httpError`, `refused`, `timedOut`, `cancelled`, `failed`.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// How often requests were sent, retries included.
+    /// How often requests were sent, retries included. What was refused before that does not count; what a deadline or its
+    /// owner ended in a queue does.
     pub attempts: u64,
     /// Each phase since the start: `rateWait`, `queueWait`, `headers`, `body`, `total`.
     pub lifetime: BTreeMap<&'static str, PhaseStatus>,

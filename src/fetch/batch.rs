@@ -3,6 +3,7 @@
 use super::{FetchExt, ResponseExt};
 use crate::Error;
 use bytes::Bytes;
+use egress_backoff::RetryInfo;
 use futures_core::Stream;
 use futures_util::{
     StreamExt,
@@ -69,8 +70,13 @@ async fn fetch_whole<S: FetchExt>(mut service: S, request: Request<Full<Bytes>>)
         poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
         let response = service.call(request).await.map_err(failed)?;
         let (parts, body) = response.into_parts();
+        // Whatever its status. An error of the body says how often it was sent, too.
+        let mut whole = Response::new(body);
+        if let Some(info) = parts.extensions.get::<RetryInfo>() {
+            whole.extensions_mut().insert(*info);
+        }
         // The connection is given back here, inside the future that was given one of `concurrency` places.
-        let bytes = Response::new(body).into_bytes().await?;
+        let bytes = whole.into_bytes().await?;
         Ok(Response::from_parts(parts, bytes))
     };
     result

@@ -19,7 +19,8 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Classifies an error by the [`io::Error`]s among its sources.
     ///
-    /// A connection that was refused or had no route to its host was not opened, so nothing was sent. A lack of
+    /// A connection that was refused, or for which there was no address, was not opened, so nothing was sent. A host or
+    /// network that is not reachable proves nothing: a connection that is in use may learn that as well. A lack of
     /// permission, and what the system does not support, does not pass. All else is transient, errors without an
     /// [`io::Error`] among them.
     pub fn of(error: &BoxError) -> Self {
@@ -28,11 +29,7 @@ impl ErrorClass {
         std::iter::successors(Some(first), |&error| error.source())
             .filter_map(|error| error.downcast_ref::<io::Error>())
             .find_map(|error| match error.kind() {
-                Kind::ConnectionRefused
-                | Kind::HostUnreachable
-                | Kind::NetworkUnreachable
-                | Kind::NetworkDown
-                | Kind::AddrNotAvailable => Some(Self::BeforeSend),
+                Kind::ConnectionRefused | Kind::AddrNotAvailable => Some(Self::BeforeSend),
                 Kind::PermissionDenied | Kind::Unsupported | Kind::InvalidInput => {
                     Some(Self::Fatal)
                 }
@@ -96,8 +93,9 @@ mod tests {
     fn errors_are_classified_by_their_sources() {
         for (kind, class) in [
             (io::ErrorKind::ConnectionRefused, ErrorClass::BeforeSend),
-            (io::ErrorKind::HostUnreachable, ErrorClass::BeforeSend),
-            (io::ErrorKind::NetworkUnreachable, ErrorClass::BeforeSend),
+            (io::ErrorKind::AddrNotAvailable, ErrorClass::BeforeSend),
+            (io::ErrorKind::HostUnreachable, ErrorClass::Transient),
+            (io::ErrorKind::NetworkUnreachable, ErrorClass::Transient),
             (io::ErrorKind::ConnectionReset, ErrorClass::Transient),
             (io::ErrorKind::BrokenPipe, ErrorClass::Transient),
             (io::ErrorKind::TimedOut, ErrorClass::Transient),

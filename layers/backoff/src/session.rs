@@ -124,7 +124,7 @@ impl Session {
             return ControlFlow::Break(None);
         }
         let failure = self.context.failure();
-        if failure == Some(Failure::Refused) {
+        if failure.is_some_and(Failure::is_unsent) {
             // It was not sent after all.
             self.budget.deposit(self.spent);
             self.refused();

@@ -177,7 +177,7 @@ where
             Content::Movable { body } => {
                 body.as_ref().is_none_or(|body| body.body().is_end_stream())
             }
-            // Else it would be over by now: nobody but us polls it.
+            // As of the last poll, after which it was not over. If it has ended without one, the next poll says so.
             Content::Shelved { .. } => false,
             Content::Captured { replay } => replay.is_end_stream(),
         }

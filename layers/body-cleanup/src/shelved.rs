@@ -82,7 +82,8 @@ impl Shelved {
         let (shelf, mut body) = match (&shared.shelf, self.take(shared)) {
             (Some(shelf), Ok(Some(body))) => (shelf, body),
             (_, Err(cancelled)) => return Poll::Ready(Some(Err(cancelled.into()))),
-            _ => return Poll::Ready(None),
+            // A body that is over is polled no more. This one was not laid down again.
+            _ => return Poll::Ready(Some(Err("the last poll of the body panicked".into()))),
         };
         let frame = Bell::poll(&mut self.bell, cx, |cx| body.as_mut().poll_frame(cx));
         if !body.is_over() {

@@ -564,3 +564,19 @@ fn a_timeout_of_zero_does_not_spin() {
     drop(body);
     assert!(stack.is_ready_within(SECOND));
 }
+
+/// K4: what was cut must not look complete.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_body_that_panicked_does_not_end_well() {
+    let timer = ManualTimer::new();
+    let script = Script::new(&timer, [Data("a"), Panic, Data("b")]);
+    let layer: BodyCleanupLayer<Script, _> = BodyCleanupLayer::new(timer.clone());
+    let mut body = Box::pin(respond(&timer, &layer, StatusCode::OK, script).into_body());
+    assert!(poll(&mut body).is_ready());
+    let panics = std::panic::AssertUnwindSafe(|| poll(&mut body));
+    std::panic::catch_unwind(panics).unwrap_err();
+    let next = poll(&mut body);
+    assert!(matches!(next, Poll::Ready(Some(Err(_)))), "{next:?}");
+    assert!(matches!(poll(&mut body), Poll::Ready(None)));
+}

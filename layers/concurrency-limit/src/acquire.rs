@@ -103,7 +103,7 @@ impl<T: Timer> Future for Acquire<T> {
     type Output = Result<Permit<T>, ConcurrencyLimitError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_permit(cx).map_ok(|permit| permit.used(None))
+        self.poll_permit(cx).map_ok(Permit::used)
     }
 }
 

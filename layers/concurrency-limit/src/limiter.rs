@@ -77,7 +77,7 @@ impl<T: Clock> Limiter<T> {
         let now = self.now();
         let mut state = self.lock();
         if state.slots.submit(now) {
-            return Some(Permit::new(self.clone()).used(None));
+            return Some(Permit::new(self.clone()).used());
         }
         state.slots.refuse();
         None

@@ -1,7 +1,6 @@
 //! The right to be in flight.
 
 use crate::{Limiter, open_bodies::OpenBody, slots::Outcome};
-use egress_context::RequestContext;
 use egress_time::Clock;
 use std::{fmt, sync::Arc};
 
@@ -13,8 +12,6 @@ pub struct Permit<T: Clock> {
     limiter: Limiter<T>,
     is_used: bool,
     body: Option<usize>,
-    /// What has to read the clock anyway tells the request's context, and which attempt that was.
-    context: Option<(RequestContext, u32)>,
 }
 
 impl<T: Clock> Permit<T> {
@@ -24,27 +21,18 @@ impl<T: Clock> Permit<T> {
             limiter,
             is_used: false,
             body: None,
-            context: None,
         }
     }
 
     /// Notes that the permit serves its purpose: it counts as served when it comes back, and not as cancelled.
-    pub(crate) fn used(mut self, context: Option<RequestContext>) -> Self {
+    pub(crate) fn used(mut self) -> Self {
         self.is_used = true;
-        self.context = context.map(|context| {
-            let attempt = context.attempts();
-            context.forget_answer();
-            (context, attempt)
-        });
         self
     }
 
     /// Notes that `body` holds the permit from now on.
     pub(crate) fn move_to(&mut self, body: &Arc<OpenBody>) {
         let now = self.limiter.now();
-        if let Some((context, _)) = &self.context {
-            context.answered_at(now);
-        }
         body.is_left_alone(now);
         let key = self.limiter.lock().bodies.insert(Arc::clone(body));
         self.body = Some(key);
@@ -63,13 +51,6 @@ impl<T: Clock> Drop for Permit<T> {
             Outcome::Cancelled
         };
         let now = self.limiter.now();
-        // The body of an attempt may be drained while another attempt goes on.
-        if let Some((context, attempt)) = &self.context
-            && self.body.is_some()
-            && *attempt == context.attempts()
-        {
-            context.ended_at(now);
-        }
         let mut state = self.limiter.lock();
         let body = self.body.map(|key| state.bodies.remove(key));
         let settle = state.slots.give_back(now, outcome);

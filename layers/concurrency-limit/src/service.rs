@@ -5,7 +5,6 @@ use crate::{
     open_bodies::OpenBody,
     place::{Entry, Place},
 };
-use egress_context::RequestContext;
 use egress_time::Timer;
 use http::{Request, Response};
 use http_body::Body;
@@ -131,7 +130,6 @@ where
             ReleaseAt::Headers => None,
             ReleaseAt::BodyEnd => Some(OpenBody::of(&request)),
         };
-        let context = RequestContext::current(request.extensions());
-        ResponseFuture::new(self.inner.call(request), permit.used(context), body)
+        ResponseFuture::new(self.inner.call(request), permit.used(), body)
     }
 }

@@ -13,17 +13,25 @@ pub enum Failure {
     Refused,
     /// The attempt was given up because its time was over.
     TimedOut,
-    /// The whole request was given up because its deadline has passed, or would before it could be sent.
+    /// The whole request was given up because its deadline has passed.
     DeadlineExceeded,
+    /// A layer refused the request before anything was sent, because it would have been sent too late.
+    DeadlineTooSoon,
 }
 
 impl Failure {
+    /// Tells whether nothing was sent.
+    pub const fn is_unsent(self) -> bool {
+        matches!(self, Self::Refused | Self::DeadlineTooSoon)
+    }
+
     pub(crate) const fn to_bits(failure: Option<Self>) -> u8 {
         match failure {
             None => 0,
             Some(Self::Refused) => 1,
             Some(Self::TimedOut) => 2,
             Some(Self::DeadlineExceeded) => 3,
+            Some(Self::DeadlineTooSoon) => 4,
         }
     }
 
@@ -32,6 +40,7 @@ impl Failure {
             1 => Some(Self::Refused),
             2 => Some(Self::TimedOut),
             3 => Some(Self::DeadlineExceeded),
+            4 => Some(Self::DeadlineTooSoon),
             _ => None,
         }
     }

@@ -109,6 +109,7 @@ impl<S, T: Timer> Deadline<S, T> {
             bound: Bound::Deadline,
             covers_body: true,
             body_idle: Duration::MAX,
+            attempt: 0,
             context: Some(context),
         })
     }

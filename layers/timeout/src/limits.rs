@@ -16,6 +16,8 @@ pub(crate) struct Limits {
     /// How long the body may stall; `Duration::MAX` where it may for ever.
     pub(crate) body_idle: Duration,
     pub(crate) context: Option<RequestContext>,
+    /// Which attempt this is, where they are counted.
+    pub(crate) attempt: u32,
 }
 
 impl Limits {
@@ -62,7 +64,10 @@ impl Limits {
     }
 
     fn fail(&self, failure: Failure) {
-        if let Some(context) = &self.context {
+        // What is left of an old attempt's body may be read while another attempt goes on.
+        if let Some(context) = &self.context
+            && (self.bound == Bound::Deadline || self.attempt == context.attempts())
+        {
             context.fail(failure);
         }
     }
@@ -75,6 +80,8 @@ impl Limits {
                     Phase::Retry
                 } else if context.dispatched().is_some_and(|at| at >= self.start) {
                     Phase::Headers
+                } else if context.attempts() > 1 {
+                    Phase::Retry
                 } else {
                     Phase::Queue
                 }

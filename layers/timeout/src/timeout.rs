@@ -170,6 +170,7 @@ where
             bound: Bound::Attempt,
             covers_body: self.settings.until_body_end,
             body_idle,
+            attempt: context.as_ref().map_or(0, RequestContext::attempts),
             context,
         };
         ResponseFuture::limited(self.inner.call(request), self.timer.clone(), limits)

@@ -321,3 +321,20 @@ fn one_timer_serves_a_whole_idle_period() {
         .count();
     assert_eq!(ours, 1, "40 waits within 4 s");
 }
+
+/// B2: what is left of a rejected response may be drained while another attempt goes on.
+#[test]
+fn a_body_of_an_old_attempt_says_nothing_of_the_present_one() {
+    for (again, failure) in [(true, None), (false, Some(Failure::TimedOut))] {
+        let (timer, tracked) = (ManualTimer::new(), Tracked::default());
+        let (mut body, context) = idle(&timer, &tracked, [Stall]);
+        if again {
+            context.begin_attempt();
+        }
+        timer
+            .run(body.frame())
+            .expect("it has not ended")
+            .unwrap_err();
+        assert_eq!(context.failure(), failure);
+    }
+}

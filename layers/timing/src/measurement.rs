@@ -72,8 +72,7 @@ impl<T: Clock> Measurement<T> {
     /// Takes note of the response's headers, and records the request if nothing comes after them.
     pub(crate) fn on_response<B: Body>(&mut self, response: &Response<B>) {
         let status = response.status();
-        let answered = self.context.answered().filter(|at| *at >= self.start);
-        let at = answered.unwrap_or_else(|| self.clock.now());
+        let at = self.clock.now();
         self.response = Some(Headers {
             at,
             sent: self.sent().unwrap_or(self.start),
@@ -105,7 +104,7 @@ impl<T: Clock> Measurement<T> {
             abandoned: outcome == Outcome::Cancelled && self.response.is_some(),
             attempts: match waits.attempts.saturating_sub(before.attempts) {
                 // Nobody counts; what was not refused was sent.
-                0 if outcome != Outcome::Refused => 1,
+                0 if !self.context.failure().is_some_and(Failure::is_unsent) => 1,
                 attempts => attempts,
             },
             rate_wait: waits.rate.saturating_sub(before.rate),
@@ -130,7 +129,9 @@ impl<T: Clock> Measurement<T> {
             (BodyEnd::Complete, _) => Outcome::Ok,
             (BodyEnd::Dropped, _) => Outcome::Cancelled,
             (_, Some(Failure::Refused)) => Outcome::Refused,
-            (_, Some(Failure::TimedOut | Failure::DeadlineExceeded)) => Outcome::TimedOut,
+            (_, Some(Failure::TimedOut | Failure::DeadlineExceeded | Failure::DeadlineTooSoon)) => {
+                Outcome::TimedOut
+            }
             _ => Outcome::Failed,
         }
     }
@@ -144,9 +145,7 @@ impl<T: Clock> Measurement<T> {
 impl<T: Clock> OnBodyEnd for Measurement<T> {
     fn on_body_end(mut self, end: BodyEnd) {
         if !self.recorded {
-            // A layer inside may have read the clock for the same end.
-            let ended = self.context.ended().filter(|_| end == BodyEnd::Complete);
-            self.record(ended.unwrap_or_else(|| self.clock.now()), end);
+            self.record(self.clock.now(), end);
         }
     }
 }

@@ -192,7 +192,7 @@ fn give_back<S: Clone>(inner: &mut S) {
 fn refused<T: Timer>(error: RateLimited, waits: &Waits<T>) -> BoxError {
     if let Some(context) = waits.context() {
         context.fail(match error.reason {
-            Reason::DeadlineTooSoon => Failure::DeadlineExceeded,
+            Reason::DeadlineTooSoon => Failure::DeadlineTooSoon,
             _ => Failure::Refused,
         });
     }
