@@ -34,6 +34,8 @@ pub(crate) struct Pause {
     pub(crate) left: u64,
     /// Whether nobody knows, since a probe is out.
     pub(crate) is_open: bool,
+    /// Whether it has to line up to be sure of that.
+    pub(crate) is_late: bool,
     /// Whether it is worth while to be on time to less than a timer's granularity.
     pub(crate) is_fine: bool,
 }
@@ -57,15 +59,16 @@ impl Claim {
 
     /// Asks whether it may depart; if so, returns nothing.
     pub(crate) fn ask(
-        &mut self,
+        &self,
         state: &mut State,
         max_wait: Duration,
         deadline: u64,
         now: u64,
     ) -> Result<Option<Pause>, (Reason, u64)> {
-        let due = match state.ledger.check(&mut self.ticket, now) {
+        let (due, is_late) = match state.ledger.check(&self.ticket, now) {
             Verdict::Due => return Ok(None),
-            Verdict::NotUntil(due) => due,
+            Verdict::NotUntil(due) => (due, false),
+            Verdict::Late(due) => (due, true),
             Verdict::TooDear => {
                 let (cost, burst) = (self.ticket.cost(), state.ledger.burst());
                 return Err((Reason::CostAboveBurst { cost, burst }, u64::MAX));
@@ -78,10 +81,10 @@ impl Claim {
         if state.ledger.on_clock(due) > deadline {
             return Err((Reason::DeadlineTooSoon, due));
         }
-        Ok(Some(self.pause(state, due)))
+        Ok(Some(self.pause(state, due, is_late)))
     }
 
-    fn pause(&self, state: &State, due: u64) -> Pause {
+    fn pause(&self, state: &State, due: u64, is_late: bool) -> Pause {
         let ledger = &state.ledger;
         let now = ledger.now();
         // Those whose slot has passed are in no queue, so nobody becomes aware that they are next.
@@ -100,6 +103,7 @@ impl Claim {
             until: now.saturating_add(sleep),
             left,
             is_open: ledger.is_probing(),
+            is_late,
             is_fine: left <= SHORT && sleep == left && ledger.is_fine(),
         }
     }

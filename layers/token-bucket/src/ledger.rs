@@ -14,7 +14,8 @@
 //! They wait for nothing but the departures before them. Told all the same time, they would all come at that time
 //! and all but one in vain. So they [line](Line) up, each with a time behind those before it, and the plan keeps its
 //! slots behind them all: after a stall of the whole program they depart at the permitted pace, in the order in which
-//! they ask. Times follow from places, so one who leaves moves those behind it forward here, too.
+//! they ask. Times follow from places, so one who leaves moves those behind it forward here, too. Whoever could not use
+//! such a time, because another bucket has it wait for longer, only asks: that costs nobody anything.
 
 mod ticket;
 
@@ -139,8 +140,8 @@ impl Ledger {
         }
     }
 
-    /// Tells whether a ticket may depart now, and if not, when to ask again.
-    pub(crate) fn check(&mut self, ticket: &mut Ticket, now: u64) -> Verdict {
+    /// Tells whether a ticket may depart now, and if not, when to ask again. To ask changes nothing for anybody.
+    pub(crate) fn check(&mut self, ticket: &Ticket, now: u64) -> Verdict {
         let now = self.advance(now);
         if ticket.cost > self.burst() {
             return Verdict::TooDear;

@@ -138,6 +138,9 @@ impl Reservation {
 
     /// Asks all buckets, and goes on with the longest of the waits and whose it is, or with nothing if all agree.
     /// When one refuses, all get back what they gave.
+    ///
+    /// Who is late lines up where it waits the longest, and only there: the others would keep a time for it in vain, and
+    /// again whenever that has passed.
     fn update<O>(
         &mut self,
         now: Instant,
@@ -147,12 +150,14 @@ impl Reservation {
         let buckets = self.buckets.buckets();
         let result = self.buckets.update(|states| {
             let mut longest: Option<(usize, Pause)> = None;
+            let mut is_open = false;
             for place in 0..claims.len() {
-                let (claim, state) = (&mut claims[place], &mut *states[place]);
+                let (claim, state) = (&claims[place], &mut *states[place]);
                 let max_wait = buckets[place].config().max_wait;
                 match claim.ask(state, max_wait, deadline, now.as_nanos()) {
                     Ok(None) => {}
                     Ok(Some(pause)) => {
+                        is_open |= pause.is_open;
                         if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
                             longest = Some((place, pause));
                         }
@@ -167,6 +172,12 @@ impl Reservation {
                         return Err(RateLimited { waited, ..error });
                     }
                 }
+            }
+            if let Some((place, pause)) = longest
+                && pause.is_late
+                && !is_open
+            {
+                states[place].ledger.line_up(&mut claims[place].ticket);
             }
             Ok(go_on(claims, states, longest))
         });

@@ -15,7 +15,8 @@ use std::{mem, slice, sync::Arc, time::Duration};
 /// The buckets that a request belongs to. Cheap to clone; made once and kept, for each kind of request.
 ///
 /// A call to GitHub's search pays GitHub's bucket and that of the search. It departs when both agree, and when one
-/// refuses it the other is as it was.
+/// refuses it the other is as it was. While one has it wait, it has one slot in the other: when that has passed, the
+/// other goes on without it, and has it depart among the others once the first one agrees.
 #[derive(Clone, Debug)]
 pub struct BucketSet(Buckets);
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Crowd, MILLI, MINUTE, SECOND, quota};
 use egress_time::{Clock, Instant, ManualSleep, ManualTimer, SleepUntil, Timer};
-use egress_token_bucket::{BoxError, Bucket, Quota, TokenBucketLayer};
+use egress_token_bucket::{BoxError, Bucket, Cost, Quota, TokenBucketLayer};
 use http::{Request, Response, StatusCode};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 use tower::{Layer, ServiceExt, service_fn};
@@ -57,6 +57,18 @@ fn visits(
     duration: Duration,
     refuses_until: impl Fn(Duration) -> Option<Duration> + Clone + 'static,
 ) -> (Vec<Instant>, usize) {
+    costly_visits(bucket, Cost::ONE, callers, latency, duration, refuses_until)
+}
+
+/// The same, with calls that cost this.
+fn costly_visits(
+    bucket: &Bucket,
+    cost: Cost,
+    callers: usize,
+    latency: Duration,
+    duration: Duration,
+    refuses_until: impl Fn(Duration) -> Option<Duration> + Clone + 'static,
+) -> (Vec<Instant>, usize) {
     let timer = ManualTimer::new();
     let start = timer.now();
     let seen = Rc::new(RefCell::new((Vec::new(), 0)));
@@ -86,9 +98,11 @@ fn visits(
         let client = client.clone();
         async move {
             loop {
+                let mut request = Request::new(());
+                request.extensions_mut().insert(cost);
                 client
                     .clone()
-                    .oneshot(Request::new(()))
+                    .oneshot(request)
                     .await
                     .expect("nobody waits that long");
             }
@@ -135,6 +149,28 @@ fn github_sees_thirty_a_minute_and_never_more() {
         let (seen, _) = visits(&bucket, 12, 200 * MILLI, 10 * MINUTE, |_| None);
         assert!((295..=301).contains(&seen.len()), "{} departed", seen.len());
         assert_eq!(most_in_a_window(&seen, MINUTE), 30);
+    }
+}
+
+/// T1, T11: calls that count as several, of callers who come back at once.
+#[test]
+fn costly_calls_use_what_is_permitted_and_never_more() {
+    for (units, wakeups) in [2, 3, 10]
+        .into_iter()
+        .flat_map(|units| [(units, false), (units, true)])
+    {
+        let quota = quota(60, MINUTE, 10, 100 * MILLI);
+        let cost = quota.cost(units).unwrap();
+        let bucket = bucket(quota, wakeups);
+        let (seen, _) = costly_visits(&bucket, cost, 12, 200 * MILLI, 10 * MINUTE, |_| None);
+        let units = usize::try_from(units).unwrap();
+        let permitted = 600 / units;
+        assert!(
+            (permitted * 98 / 100..=permitted + 10 / units).contains(&seen.len()),
+            "{} of {permitted} departed",
+            seen.len()
+        );
+        assert_eq!(most_in_a_window(&seen, MINUTE), 60 / units);
     }
 }
 

@@ -284,7 +284,7 @@ fn a_request_that_cannot_meet_its_deadline_is_refused_at_once() {
     let refused: &RateLimited = error.downcast_ref().unwrap();
     assert_eq!(refused.reason, Reason::DeadlineTooSoon);
     assert_eq!(refused.retry_after, SECOND);
-    assert_eq!(context.failure(), Some(Failure::DeadlineExceeded));
+    assert_eq!(context.failure(), Some(Failure::DeadlineTooSoon));
     assert!(server.arrived().is_empty());
     assert_eq!(status(&bucket, &timer).totals.refused, 1);
 }

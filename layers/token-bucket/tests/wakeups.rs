@@ -12,13 +12,22 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn crowd(quota: Quota, count: usize) -> (Bucket, ManualTimer, Crowd<Ready<ManualTimer>>) {
+    costly_crowd(quota, count, 1)
+}
+
+fn costly_crowd(
+    quota: Quota,
+    count: usize,
+    units: u32,
+) -> (Bucket, ManualTimer, Crowd<Ready<ManualTimer>>) {
     let timer = ManualTimer::new();
     let bucket = Bucket::builder(quota)
         .max_wait(100 * HOUR)
         .wakeups(true)
         .build();
+    let cost = quota.cost(units).expect("it is not above the burst");
     let mut crowd = Crowd::new((0..count).map(|_| {
-        let reservation = bucket.reserve(Cost::ONE, timer.now());
+        let reservation = bucket.reserve(cost, timer.now());
         reservation.expect("there is room").ready(timer.clone())
     }));
     crowd.settle();
@@ -84,6 +93,61 @@ fn a_long_queue_drains_with_few_wakes_each() {
     assert_eq!(ended.len(), 599);
     assert!(ended.is_sorted_by_key(|(place, _, _)| *place));
     assert!(crowd.polls < 600 * 12, "{} polls", crowd.polls);
+}
+
+/// T3, T11: the head waits for the last of its units, and sleeps although the first has its slot before that.
+#[test]
+fn a_costly_head_wakes_nobody_by_going_to_sleep() {
+    let timer = ManualTimer::new();
+    let quota = quota(20, 2 * SECOND, 2, Duration::ZERO);
+    let bucket = Bucket::builder(quota).wakeups(true).build();
+    let cost = quota.cost(2).unwrap();
+    let [mut first, mut second] = [(); 2].map(|()| {
+        let reservation = bucket.reserve(cost, timer.now()).unwrap();
+        tokio_test::task::spawn(reservation.ready(timer.clone()))
+    });
+    assert!(first.poll().is_ready());
+    assert!(second.poll().is_pending());
+    assert!(!second.is_woken(), "there is nothing new");
+    assert_eq!(timer.next_deadline(), Some(timer.now() + SECOND / 5));
+}
+
+/// T3, T11
+#[test]
+fn a_long_queue_of_costly_calls_drains_with_few_wakes_each() {
+    for (burst, units) in [(2, 2), (3, 2), (5, 5)] {
+        let (_, timer, mut crowd) =
+            costly_crowd(quota(60, MINUTE, burst, Duration::ZERO), 200, units);
+        let ended = crowd.run(&timer, Instant::FAR_FUTURE);
+        assert_eq!(ended.len(), 199);
+        assert!(ended.is_sorted_by_key(|(place, _, _)| *place));
+        assert!(crowd.polls < 200 * 12, "{} polls", crowd.polls);
+    }
+}
+
+/// T4, T11
+#[test]
+fn a_costly_cancel_wakes_the_head_if_its_last_unit_becomes_earlier() {
+    let (_, timer, mut crowd) = costly_crowd(quota(60, MINUTE, 3, Duration::ZERO), 8, 3);
+    crowd.drop_one(4);
+    assert_eq!(woken(&crowd), [0_usize; 0], "the head has the slots it had");
+    crowd.drop_one(1);
+    assert_eq!(
+        woken(&crowd),
+        [0_usize; 0],
+        "it wakes in time, when half of its wait is over"
+    );
+    crowd.drop_one(2);
+    assert_eq!(woken(&crowd), [3], "the head is earlier");
+    assert!(crowd.settle().is_empty());
+    assert_eq!(woken(&crowd), [0_usize; 0]);
+    let start = timer.now();
+    let ended = crowd.run(&timer, Instant::FAR_FUTURE);
+    let times: Vec<_> = ended
+        .iter()
+        .map(|(place, when, _)| (*place, (*when - start).as_secs()))
+        .collect();
+    assert_eq!(times, [(3, 3), (5, 6), (6, 9), (7, 12)]);
 }
 
 /// T7

@@ -49,9 +49,10 @@ impl Ledger {
         self.queue.len()
     }
 
-    /// Who is next, and when.
-    pub(crate) fn next(&self) -> Option<(u64, u64)> {
-        self.queue.front().map(|id| (id, self.plan.first()))
+    /// Who is next, and when it may depart, which is with the last of its units.
+    pub(crate) fn next(&mut self) -> Option<(u64, u64)> {
+        let (id, units) = self.queue.front().zip(self.queue.front_units())?;
+        Some((id, self.plan.slot(u64::from(units) - 1)))
     }
 
     /// When this ticket may depart, if its slot is to come.

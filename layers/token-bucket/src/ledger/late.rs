@@ -1,34 +1,63 @@
 //! What is said to those whose slot has passed.
 //!
-//! **Each has a time of its own, behind those who asked before it, and costs those behind it one slot's distance at most.**
+//! **Each has a time of its own, behind those who asked before it. It costs those behind it one slot's distance if it
+//! lines up for it, and nothing if it only asks.**
+//!
+//! A time that nobody comes for is lost to all. So who waits for something else, too, lines up when it waits for this
+//! the longest, and not before.
 
 use super::{Ledger, Ticket, Verdict, fine::Fine};
 
+/// When one whose slot has passed may depart, and what has that time kept for it.
+enum Turn {
+    Now,
+    /// Then, by the place that it has.
+    Kept(u64),
+    /// Then, if it waits before all places: its own has lapsed.
+    First(u64),
+    /// Then, if it takes a place at the end.
+    Last(u64),
+}
+
 impl Ledger {
-    /// Tells whether one whose slot has passed may depart, and if not, when to ask again.
-    pub(super) fn check_late(&mut self, ticket: &mut Ticket, now: u64) -> Verdict {
+    /// Tells whether one whose slot has passed may depart, and if not, when it could.
+    pub(super) fn check_late(&self, ticket: &Ticket, now: u64) -> Verdict {
+        match self.turn(ticket, now) {
+            Turn::Now => Verdict::Due,
+            Turn::Kept(at) => Verdict::NotUntil(at),
+            Turn::First(at) | Turn::Last(at) => Verdict::Late(at),
+        }
+    }
+
+    /// Keeps the time for a ticket that was just found to be late.
+    pub(crate) fn line_up(&mut self, ticket: &mut Ticket) {
+        match self.turn(ticket, self.time.now()) {
+            Turn::Now | Turn::Kept(_) => return,
+            Turn::First(at) => self.line.delay(ticket.id, at, ticket.cost),
+            Turn::Last(_) => ticket.place = Some(self.line.join(ticket.cost)),
+        }
+        self.make_way();
+    }
+
+    fn turn(&self, ticket: &Ticket, now: u64) -> Turn {
         let cost = ticket.cost;
-        let alone = self.follows(cost).max(self.gate.paused_until());
         if let Some(place) = ticket.place {
             if let Some(through) = self.line.through(place) {
-                return Verdict::NotUntil(self.late(through - u64::from(cost), cost));
+                return Turn::Kept(self.late(through - u64::from(cost), cost));
             }
+            let alone = self.follows(cost).max(self.gate.paused_until());
             if alone <= now {
-                return Verdict::Due;
+                return Turn::Now;
             }
             // Not all of them at once: after another stall they are all there.
-            if self.line.delay(ticket.id, alone, cost) {
-                self.make_way();
-                return Verdict::NotUntil(alone);
+            if self.line.may_delay(ticket.id) {
+                return Turn::First(alone);
             }
         }
-        let at = self.late(self.line.units(), cost);
-        if at <= now {
-            return Verdict::Due;
+        match self.late(self.line.units(), cost) {
+            at if at <= now => Turn::Now,
+            at => Turn::Last(at),
         }
-        ticket.place = Some(self.line.join(cost));
-        self.make_way();
-        Verdict::NotUntil(at)
     }
 
     /// Takes away the places whose time has come.

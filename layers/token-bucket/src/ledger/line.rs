@@ -68,13 +68,14 @@ impl Line {
         self.floor
     }
 
-    /// Lets a ticket wait before all places, unless another one does.
-    pub(super) fn delay(&mut self, id: u64, until: u64, units: u32) -> bool {
-        let is_free = self.delayed.is_none_or(|delayed| delayed.id == id);
-        if is_free {
-            self.delayed = Some(Delayed { id, until, units });
-        }
-        is_free
+    /// Tells whether this ticket may wait before all places, because no other one does.
+    pub(super) fn may_delay(&self, id: u64) -> bool {
+        self.delayed.is_none_or(|delayed| delayed.id == id)
+    }
+
+    /// Lets a ticket wait before all places.
+    pub(super) fn delay(&mut self, id: u64, until: u64, units: u32) {
+        self.delayed = Some(Delayed { id, until, units });
     }
 
     /// Until when somebody waits before all places, and of how many units.

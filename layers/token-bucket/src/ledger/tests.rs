@@ -25,9 +25,20 @@ fn quota(limit: u32, period: u64, burst: u32, spacing: u64) -> Quota {
 impl Ledger {
     /// Departs, unless something speaks against it.
     fn commit(&mut self, ticket: &mut Ticket, now: u64) -> Result<Departed, Verdict> {
-        match self.check(ticket, now) {
+        match self.asks(ticket, now) {
             Verdict::Due => Ok(self.depart(ticket)),
             verdict => Err(verdict),
+        }
+    }
+
+    /// Asks, and lines up if it is late, as one that waits for nothing else.
+    fn asks(&mut self, ticket: &mut Ticket, now: u64) -> Verdict {
+        match self.check(ticket, now) {
+            Verdict::Late(at) => {
+                self.line_up(ticket);
+                Verdict::NotUntil(at)
+            }
+            verdict => verdict,
         }
     }
 

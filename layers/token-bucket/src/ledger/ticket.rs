@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
     Due,
     /// Not before this time, as far as is known now.
     NotUntil(u64),
+    /// Its slot has passed. Not before this time, and it has to [line up](super::Ledger::line_up) to be sure of that.
+    Late(u64),
     /// Never: the burst is below its cost, since the quota was changed.
     TooDear,
 }

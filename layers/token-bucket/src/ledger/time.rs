@@ -48,6 +48,9 @@ impl Time {
                 Some(last) if last - clock <= DISORDER => {}
                 _ => self.set_back = Some(clock),
             }
+        } else {
+            // It is right, or nearly: if it is set back again, what has passed since the other time is not known.
+            self.set_back = None;
         }
         self.lead = self.now - clock;
     }
@@ -115,6 +118,16 @@ mod tests {
             assert_eq!(time.read(HOUR / 2), HOUR + (now - 1) * SECOND);
             assert_eq!(time.read(HOUR + now * SECOND), HOUR + now * SECOND);
         }
+    }
+
+    /// T9
+    #[test]
+    fn a_clock_that_was_nearly_put_right_and_is_set_back_again_makes_no_time_pass() {
+        let mut time = at(100 * SECOND);
+        for clock in [95_000, 99_500, 96_500] {
+            assert_eq!(time.read(clock * SECOND / 1_000), 100 * SECOND);
+        }
+        assert_eq!(time.read(97 * SECOND), 100 * SECOND + SECOND / 2);
     }
 
     /// T9

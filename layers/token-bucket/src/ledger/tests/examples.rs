@@ -206,6 +206,30 @@ fn one_who_is_promised_a_time_and_never_comes_stalls_nobody() {
     ledger.departs(&mut tickets[2], resumed + 100 * MILLI);
 }
 
+/// T5: who is late and cannot use a time, because something else keeps it, asks and has none kept for it.
+#[test]
+fn who_only_asks_costs_one_slot_however_often_it_asks() {
+    let mut ledger = one_a_second();
+    let tickets = join_all(&mut ledger, 3, START);
+    let mut at = START + 2 * SECOND;
+    for turn in 0..100 {
+        let mut other = ledger.acquires(at, 1);
+        for _ in 0..3 {
+            for ticket in &tickets {
+                let verdict = ledger.check(ticket, at);
+                let expected = if turn == 0 {
+                    Verdict::Due
+                } else {
+                    Verdict::Late(at + SECOND)
+                };
+                assert_eq!(verdict, expected);
+            }
+        }
+        at += SECOND;
+        ledger.departs(&mut other, at);
+    }
+}
+
 /// T4: twenty wait at one a second; ten in the middle leave at once; a newcomer waits ten seconds and not twenty.
 #[test]
 fn cancels_in_the_middle_move_everybody_behind_forward() {

@@ -205,6 +205,8 @@ impl Pair {
             assert_eq!(result, Err(Verdict::TooDear));
             return;
         }
+        // T5: to ask changes nothing, so the model does not know of it.
+        let _ = self.ledger.check(ticket, clock);
         let expected = self.model.commit(self.now, id, cost);
         match self.ledger.commit(ticket, clock) {
             Ok(departed) => {

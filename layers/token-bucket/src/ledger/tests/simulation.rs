@@ -261,7 +261,7 @@ fn a_hundred_thousand_wait_and_half_of_them_leave() {
     ledger.pause(START + SECOND, START);
     let mut latest = 0;
     for ticket in tickets.iter_mut().flatten() {
-        if let Verdict::NotUntil(at) = ledger.check(ticket, START) {
+        if let Verdict::NotUntil(at) = ledger.asks(ticket, START) {
             assert!(at >= latest || at == START + SECOND, "in order");
             latest = at;
         }
