@@ -5,8 +5,11 @@ use http::{
     Response, StatusCode, Uri,
     header::{ACCEPT, LOCATION, USER_AGENT},
 };
-use serde::{Deserialize, Serialize};
-use tower_egress::{Error, FetchExt, RequestBuilder, ResponseExt};
+use http_body::Body;
+use http_body_util::{LengthLimitError, Limited};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::error::Error as StdError;
+use tower_egress::{BoxError, DEFAULT_MAX_BYTES, Error, FetchExt, RequestBuilder, ResponseExt};
 
 /// How many redirections are followed for one repository.
 const MAX_HOPS: usize = 3;
@@ -40,10 +43,28 @@ pub struct Repository {
     #[serde(rename = "open_issues_count")]
     pub open_issues: i64,
     /// The topics.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "none_if_null")]
     pub topics: Vec<String>,
     /// When somebody last pushed to it.
     pub pushed_at: Option<String>,
+}
+
+/// Why a repository was not fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotFetched {
+    /// There was no response that could be read: none at all, or one of another status.
+    #[error(transparent)]
+    NoResponse(Error),
+    /// There was one, and its body broke off, took too long, or is no repository.
+    #[error(transparent)]
+    Body(Error),
+    /// There was one, and its body is larger than what is read.
+    #[error("the response is larger than {max} bytes")]
+    TooLarge {
+        /// How much is read.
+        max: usize,
+    },
 }
 
 impl<C> GitHub<C> {
@@ -73,16 +94,20 @@ impl<C: FetchExt> GitHub<C> {
     /// # Errors
     ///
     /// Whatever the stack or the server answers; see [`tower_egress::ErrorKind`].
-    pub async fn repository(&self, name: &RepoName) -> Result<Repository, Error> {
+    pub async fn repository(&self, name: &RepoName) -> Result<Repository, NotFetched> {
         let mut url = format!("{}/repos/{name}", self.base);
         for _ in 0..MAX_HOPS {
-            let response = self.get(&url).send().await?;
+            let response = self.send(&url).await?;
             match moved(&url, &response) {
                 Some(next) => url = next,
-                None => return response.error_for_status()?.into_json().await,
+                None => return read(response).await,
             }
         }
-        self.get(&url).json().await
+        read(self.send(&url).await?).await
+    }
+
+    async fn send(&self, url: &str) -> Result<Response<C::ResponseBody>, NotFetched> {
+        self.get(url).send().await.map_err(NotFetched::NoResponse)
     }
 
     fn get(&self, url: &str) -> RequestBuilder<C> {
@@ -97,6 +122,35 @@ impl<C: FetchExt> GitHub<C> {
             None => request,
         }
     }
+}
+
+/// Reads a repository; a body that is too large is given up as soon as that is known.
+async fn read<B>(response: Response<B>) -> Result<Repository, NotFetched>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let max = DEFAULT_MAX_BYTES;
+    let response = response
+        .error_for_status()
+        .map_err(NotFetched::NoResponse)?;
+    // `Limited` would state its own limit for a body that states more.
+    if u64::try_from(max).is_ok_and(|max| response.body().size_hint().lower() > max) {
+        return Err(NotFetched::TooLarge { max });
+    }
+    let limited = response.map(|body| Limited::new(body, max));
+    limited.into_json().await.map_err(|error| {
+        let mut chain = std::iter::successors(error.source(), |&error| error.source());
+        if chain.any(|error| error.is::<LengthLimitError>()) {
+            NotFetched::TooLarge { max }
+        } else {
+            NotFetched::Body(error)
+        }
+    })
+}
+
+/// Takes `null` for an empty list, which some servers write so.
+fn none_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Returns where a response sends us, if that is on the same server: our token is for no other.
@@ -143,6 +197,19 @@ mod tests {
             "https://api.github.com/repos/a/b",
             &response.body(()).unwrap(),
         )
+    }
+
+    #[test]
+    fn topics_may_be_missing_or_null() {
+        let rest = r#""id":1,"full_name":"a/b","stargazers_count":1,"forks_count":1,"open_issues_count":0"#;
+        for topics in ["", r#","topics":null"#, r#","topics":[]"#] {
+            let repository: Repository =
+                serde_json::from_str(&format!("{{{rest}{topics}}}")).unwrap();
+            assert!(repository.topics.is_empty());
+        }
+        let topics = format!(r#"{{{rest},"topics":["a"]}}"#);
+        let repository: Repository = serde_json::from_str(&topics).unwrap();
+        assert_eq!(repository.topics, ["a"]);
     }
 
     #[test]

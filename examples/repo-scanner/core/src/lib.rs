@@ -9,7 +9,7 @@ mod repos;
 mod scan;
 
 pub use self::{
-    github::{GitHub, Repository},
+    github::{GitHub, NotFetched, Repository},
     repos::{NotARepository, RepoName, ReposError, repos},
     scan::{Failed, Outcome, ScanOptions, Scanned, Scanner, Stopped, Summary},
 };

@@ -75,7 +75,7 @@ pub enum ReposError {
 
 /// Reads a list: one `owner/name` a line, further tab-separated columns ignored.
 ///
-/// Blank lines and lines that start with `#` are skipped, and so is a first line whose first column is `full_name`,
+/// A byte order mark at its beginning, blank lines and lines that start with `#` are skipped, and so is a first line whose first column is `full_name`,
 /// the heading of a table. The list is checked one line at a time and never held whole.
 pub fn repos(list: impl io::BufRead) -> impl Iterator<Item = Result<RepoName, ReposError>> {
     let numbers = (1..).filter_map(NonZeroUsize::new);
@@ -84,6 +84,11 @@ pub fn repos(list: impl io::BufRead) -> impl Iterator<Item = Result<RepoName, Re
         let text = match text {
             Ok(text) => text,
             Err(source) => return Some(Err(ReposError::Read { line, source })),
+        };
+        // What some editors write before the first character.
+        let text = match line {
+            NonZeroUsize::MIN => text.strip_prefix('\u{feff}').unwrap_or(&text),
+            _ => &text,
         };
         let first = text.split('\t').next().unwrap_or_default().trim();
         let heading = line == NonZeroUsize::MIN && first == "full_name";
@@ -118,6 +123,14 @@ mod tests {
         let table = "full_name\tcrate\ntower-rs/tower\ttower\n\n# later\nhyperium/hyper\n";
         assert_eq!(names(table).unwrap(), ["tower-rs/tower", "hyperium/hyper"]);
         assert_eq!(names("a/b.rs\r\n").unwrap(), ["a/b.rs"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        assert_eq!(names("\u{feff}a/b\nc/d\n").unwrap(), ["a/b", "c/d"]);
+        assert_eq!(names("\u{feff}full_name\na/b\n").unwrap(), ["a/b"]);
+        assert!(names("\u{feff}\n").unwrap().is_empty());
+        assert!(names("a/b\n\u{feff}c/d\n").is_err());
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! The scan itself.
 
-use crate::{GitHub, RepoName, Repository};
+use crate::{GitHub, NotFetched, RepoName, Repository};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    num::NonZeroUsize,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 use tower_egress::{Error, ErrorKind, FetchExt, GaveUp, SleepUntil, Timer};
 
 /// How long is waited at least when a server says "later" and means "now".
@@ -16,8 +23,8 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 /// - up to 65 minutes of patience with rate limits, for each repository: GitHub's own window is an hour, and what is
 ///   given up a second before its end is lost
 /// - a repository that the server puts off, after all the stack's retries, is asked for again five times
-/// - a response that breaks off is asked for again twice
-/// - the scan stops after 24 failures of the connection in a row
+/// - a response that breaks off or takes too long is asked for again twice
+/// - the scan stops after 24 failures of the connection or timeouts in a row
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ScanOptions {
@@ -27,9 +34,9 @@ pub struct ScanOptions {
     pub patience: Duration,
     /// How often a repository is asked for again that the server refuses with a time to come back.
     pub put_off: u32,
-    /// How often a response that breaks off is asked for again. (A response that does not come is the stack's to retry.)
+    /// How often a response that breaks off or takes too long is asked for again. (A response that does not come is the stack's to retry.)
     pub broken_bodies: u32,
-    /// After how many failures of the connection in a row the server is taken to be gone.
+    /// After how many failures of the connection or timeouts in a row the server is taken to be gone.
     pub give_up_after: usize,
 }
 
@@ -82,8 +89,11 @@ pub enum Stopped<L, K> {
     /// What was found could not be kept.
     #[error("{0}")]
     Keep(K),
+    /// It was told to end.
+    #[error("interrupted")]
+    Interrupted,
     /// The server is gone.
-    #[error("{failures} failures of the connection in a row; the last was: {last}")]
+    #[error("no answer {failures} times in a row; the last time: {last}")]
     ServerGone {
         /// How many in a row.
         failures: usize,
@@ -125,7 +135,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
     /// Scans the repositories of a list and hands each outcome to `keep`, in the order in which they come.
     ///
     /// Every repository of the list is handed over once, unless the scan is stopped. What was handed over by then is
-    /// in the summary.
+    /// in the summary. When `stop` is done, requests under way are dropped, and what was fetched is handed over.
     ///
     /// # Cancel safety
     ///
@@ -134,37 +144,61 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         &self,
         list: impl IntoIterator<Item = Result<RepoName, L>>,
         keep: impl AsyncFn(Outcome) -> Result<(), K>,
+        stop: impl Future<Output = ()>,
     ) -> (Summary, Result<(), Stopped<L, K>>) {
         let mut list = list.into_iter().fuse();
+        let mut stop = pin!(stop);
         let mut summary = Summary::default();
-        let mut under_way = FuturesUnordered::new();
+        // Apart, so that what is told to end can end without what was fetched, and nobody who waits for a connection
+        // waits for the database.
+        let (mut fetching, mut keeping) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let hand_over = async |(outcome, failure)| keep(outcome).await.map(|()| failure);
         let mut broken_in_a_row = 0;
         // Set to end the scan; what is under way is finished first, so that nothing fetched is lost.
         let mut stopped = None;
+        let mut interrupted = false;
         loop {
-            while stopped.is_none() && under_way.len() < self.options.at_once.get() {
+            while stopped.is_none() && fetching.len() + keeping.len() < self.options.at_once.get() {
                 match list.next() {
-                    Some(Ok(name)) => under_way.push(self.one(name, &keep)),
+                    Some(Ok(name)) => fetching.push(self.one(name)),
                     Some(Err(error)) => stopped = Some(Stopped::List(error)),
                     None => break,
                 }
             }
-            let Some(done) = under_way.next().await else {
+            let next = poll_fn(|cx| {
+                if !interrupted && stop.as_mut().poll(cx).is_ready() {
+                    interrupted = true;
+                    fetching.clear();
+                    stopped.get_or_insert(Stopped::Interrupted);
+                }
+                while let Poll::Ready(Some(fetched)) = fetching.poll_next_unpin(cx) {
+                    keeping.push(hand_over(fetched));
+                }
+                match keeping.poll_next_unpin(cx) {
+                    Poll::Ready(None) if !fetching.is_empty() => Poll::Pending,
+                    kept => kept,
+                }
+            });
+            let Some(kept) = next.await else {
                 break;
             };
-            match done {
+            match kept {
                 Ok(None) => {
                     broken_in_a_row = 0;
                     summary.scanned += 1;
                 }
-                Ok(Some((reason, broken))) => {
-                    broken_in_a_row = if broken { broken_in_a_row + 1 } else { 0 };
+                Ok(Some(Reason { text, server })) => {
+                    match server {
+                        ServerIs::There => broken_in_a_row = 0,
+                        ServerIs::Unknown => {}
+                        ServerIs::Gone => broken_in_a_row += 1,
+                    }
                     summary.failed += 1;
-                    *summary.reasons.entry(reason.clone()).or_default() += 1;
+                    *summary.reasons.entry(text.clone()).or_default() += 1;
                     if broken_in_a_row >= self.options.give_up_after && stopped.is_none() {
                         stopped = Some(Stopped::ServerGone {
                             failures: broken_in_a_row,
-                            last: reason,
+                            last: text,
                         });
                     }
                 }
@@ -176,33 +210,23 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         (summary, stopped.map_or(Ok(()), Err))
     }
 
-    /// Fetches one repository and hands it over: inside the same future, so that nobody who waits for a
-    /// connection waits for the database.
-    async fn one<K>(
-        &self,
-        name: RepoName,
-        keep: &impl AsyncFn(Outcome) -> Result<(), K>,
-    ) -> Result<Option<(String, bool)>, K> {
+    /// Fetches one repository, or says why that did not work.
+    async fn one(&self, name: RepoName) -> (Outcome, Option<Reason>) {
         match self.fetch(&name).await {
-            Ok(repository) => {
-                let scanned = Outcome::Scanned(Scanned { name, repository });
-                keep(scanned).await.map(|()| None)
-            }
+            Ok(repository) => (Outcome::Scanned(Scanned { name, repository }), None),
             Err(error) => {
-                let broken = error.kind() == ErrorKind::Transport;
-                let reason = reason(&error);
+                let reason = Reason::of(&error);
                 let failed = Failed {
                     name,
-                    reason: reason.clone(),
+                    reason: reason.text.clone(),
                 };
-                keep(Outcome::Failed(failed)).await?;
-                Ok(Some((reason, broken)))
+                (Outcome::Failed(failed), Some(reason))
             }
         }
     }
 
     /// Fetches, and asks again when it is told "later" and there is patience left, or the response breaks off.
-    async fn fetch(&self, name: &RepoName) -> Result<Repository, Error> {
+    async fn fetch(&self, name: &RepoName) -> Result<Repository, NotFetched> {
         let until = self.timer.now() + self.options.patience;
         let (mut broken_bodies, mut put_off) = (0, 0);
         loop {
@@ -210,16 +234,23 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                 Ok(repository) => return Ok(repository),
                 Err(error) => error,
             };
-            let wait = match error.kind() {
-                ErrorKind::RateLimited { .. } => error.retry_after(),
-                // A month's quota is not there again in an hour.
-                ErrorKind::Status(_)
-                    if put_off < self.options.put_off && error.gave_up() != Some(GaveUp::Final) =>
+            let wait = match &error {
+                NotFetched::NoResponse(error) => match error.kind() {
+                    ErrorKind::RateLimited { .. } => error.retry_after(),
+                    // A month's quota is not there again in an hour.
+                    ErrorKind::Status(_)
+                        if put_off < self.options.put_off
+                            && error.gave_up() != Some(GaveUp::Final) =>
+                    {
+                        put_off += 1;
+                        error.retry_after().map(|wait| wait.max(AT_LEAST))
+                    }
+                    _ => None,
+                },
+                NotFetched::Body(error)
+                    if matches!(error.kind(), ErrorKind::Body | ErrorKind::TimedOut)
+                        && broken_bodies < self.options.broken_bodies =>
                 {
-                    put_off += 1;
-                    error.retry_after().map(|wait| wait.max(AT_LEAST))
-                }
-                ErrorKind::Body if broken_bodies < self.options.broken_bodies => {
                     broken_bodies += 1;
                     Some(Duration::ZERO)
                 }
@@ -237,8 +268,45 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
     }
 }
 
-/// Says why in few words, without what differs from one repository to the next.
-fn reason(error: &Error) -> String {
+/// Why a repository was not fetched, and what that says about the server.
+struct Reason {
+    /// In few words, without what differs from one repository to the next.
+    text: String,
+    server: ServerIs,
+}
+
+/// What a failure says about the server.
+enum ServerIs {
+    There,
+    /// Nothing: the request was not sent.
+    Unknown,
+    Gone,
+}
+
+impl Reason {
+    fn of(error: &NotFetched) -> Self {
+        let (text, kind) = match error {
+            NotFetched::NoResponse(error) => (because(error), error.kind()),
+            NotFetched::Body(error) if error.kind() == ErrorKind::TimedOut => {
+                ("the response took too long".to_owned(), error.kind())
+            }
+            NotFetched::Body(error) => (because(error), error.kind()),
+            NotFetched::TooLarge { .. } => {
+                ("the response is too large".to_owned(), ErrorKind::Body)
+            }
+        };
+        let server = match kind {
+            ErrorKind::Transport | ErrorKind::TimedOut => ServerIs::Gone,
+            ErrorKind::Queue | ErrorKind::BodiesHeld | ErrorKind::RateLimited { .. } => {
+                ServerIs::Unknown
+            }
+            _ => ServerIs::There,
+        };
+        Self { text, server }
+    }
+}
+
+fn because(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Status(status) => format!("the server answered {status}"),
         ErrorKind::RateLimited { .. } => "rate limited for too long".to_owned(),

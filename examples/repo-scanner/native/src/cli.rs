@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{failure::Failure, scan::ScanCommand};
+use crate::{failure::Failure, quota, scan::ScanCommand};
 use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use std::{num::NonZeroUsize, path::PathBuf};
@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Scan.
-    Scan(ScanCommand),
+    Scan(Box<ScanCommand>),
     /// Run the test server.
     Origin(OriginArgs),
 }
@@ -51,17 +51,17 @@ struct ScanArgs {
     #[arg(long, value_name = "FILE", default_value = "repo-scanner.db")]
     db: PathBuf,
 
-    /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
-    #[arg(long, value_name = "API=QUOTA")]
+    /// What the API permits, for example github=600/1s,burst=10,spacing=5ms
+    #[arg(long, value_name = "github=QUOTA", value_parser = quota::parse)]
     quota: Vec<NamedRule>,
 
     /// How many requests may be in flight
-    #[arg(long, value_name = "N", default_value = "6")]
+    #[arg(long, value_name = "N", default_value = "6", value_parser = concurrency)]
     concurrency: NonZeroUsize,
 
-    /// The share of requests that the test server inside answers with a fault, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
-    faults: f64,
+    /// The share of requests that the test server inside answers with a fault, 0 to 1 [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "origin")]
+    faults: Option<f64>,
 
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -80,7 +80,7 @@ pub(crate) struct OriginArgs {
     pub(crate) port: u16,
 
     /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
-    #[arg(long, value_name = "API=QUOTA")]
+    #[arg(long, value_name = "API=QUOTA", value_parser = quota::parse)]
     pub(crate) quota: Vec<NamedRule>,
 
     /// The share of requests that are answered with a fault, 0 to 1
@@ -97,14 +97,14 @@ impl Cli {
     pub(crate) fn into_command(self) -> Result<Command, Failure> {
         let demo = || Self::parse_from(["repo-scanner", "scan"]).command;
         Ok(match self.command {
-            Some(Subcommands::Scan(scan)) => Command::Scan(scan.try_into()?),
+            Some(Subcommands::Scan(scan)) => Command::Scan(Box::new(scan.try_into()?)),
             Some(Subcommands::Origin(origin)) => Command::Origin(origin),
             None => match demo() {
-                Some(Subcommands::Scan(scan)) => Command::Scan(ScanCommand {
+                Some(Subcommands::Scan(mut scan)) => {
                     // No arguments, no network: not even if a token lies around.
-                    token: None,
-                    ..scan.try_into()?
-                }),
+                    scan.token = None;
+                    Command::Scan(Box::new(scan.try_into()?))
+                }
                 _ => unreachable!("`scan` is a command"),
             },
         })
@@ -115,17 +115,38 @@ impl TryFrom<ScanArgs> for ScanCommand {
     type Error = Failure;
 
     fn try_from(args: ScanArgs) -> Result<Self, Failure> {
+        let origin = args.origin.as_deref().map(origin).transpose()?;
+        // The token is for GitHub and nobody else, whatever lies around in the environment.
+        let token = args
+            .token
+            .filter(|token| !token.is_empty() && origin.is_none());
+        if let Some(token) = &token {
+            check_token(token)?;
+            if args.faults.is_some() {
+                let why = "is for the test server inside, and GITHUB_TOKEN asks for the real API";
+                return Err(Failure::usage(format!("--faults {why}")));
+            }
+        }
         Ok(Self {
-            origin: args.origin.as_deref().map(origin).transpose()?,
+            origin,
             repos: args.repos,
             db: args.db,
-            quotas: args.quota,
+            quota: quota::of_scan(args.quota)?,
             concurrency: args.concurrency,
-            faults: args.faults,
+            faults: args.faults.unwrap_or(0.0),
             json: args.json,
-            token: args.token.filter(|token| !token.is_empty()),
+            token,
         })
     }
+}
+
+/// Makes sure that a token can be sent. What is wrong with it is said without repeating it.
+fn check_token(token: &str) -> Result<(), Failure> {
+    if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let why = "it has a line break, a space or another character that no token has";
+    Err(Failure::usage(format!("GITHUB_TOKEN: {why}")))
 }
 
 /// Parses an address. What is wrong with it is said without repeating it.
@@ -136,14 +157,35 @@ fn origin(text: &str) -> Result<Uri, Failure> {
     };
     let uri: Uri = text.parse().map_err(|_| refused("that is not a URL"))?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // A port that is none is no port to `Uri`.
+    let host = uri.host().unwrap_or_default();
+    let port = authority.strip_prefix(host).unwrap_or_default();
+    let has_bad_port = !port.is_empty() && uri.port_u16().is_none_or(|port| port == 0);
     match uri.scheme_str() {
         Some("http" | "https") if authority.contains('@') => {
             Err(refused("a user and a password are not sent"))
         }
         Some("http" | "https") if uri.query().is_some() => Err(refused("it has a query")),
+        // `Uri` leaves it out.
+        Some("http" | "https") if text.contains('#') => Err(refused("it has a fragment")),
+        Some("http" | "https") if has_bad_port => {
+            Err(refused("its port is not a number from 1 to 65535"))
+        }
         Some("http" | "https") => Ok(uri),
         _ => Err(refused("it has no scheme that is known")),
     }
+}
+
+fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    use std::num::IntErrorKind::{PosOverflow, Zero};
+    text.parse::<NonZeroUsize>().map_err(|error| {
+        match error.kind() {
+            Zero => "must be at least 1",
+            PosOverflow => "is too large",
+            _ => "expected a whole number",
+        }
+        .to_owned()
+    })
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -188,9 +230,24 @@ mod tests {
             "/x",
             "http://a?b",
             "http://a@b",
+            "http://a#b",
+            "http://a/#",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:",
+            "http://a:b",
+            "http://[::1]:99999",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
         }
-        assert!(origin("http://127.0.0.1:8080").is_ok());
+        for good in [
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://[::1]:1/",
+            "https://[::1]",
+            "https://a:65535/b",
+        ] {
+            assert!(origin(good).is_ok(), "{good}");
+        }
     }
 }

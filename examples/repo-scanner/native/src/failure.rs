@@ -6,7 +6,7 @@ use std::{fmt, process::ExitCode};
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    usage: bool,
+    exit_code: u8,
 }
 
 impl Failure {
@@ -14,7 +14,7 @@ impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            usage: true,
+            exit_code: 2,
         }
     }
 
@@ -22,12 +22,20 @@ impl Failure {
     pub(crate) fn failed(what: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self {
             message: format!("{what}: {why}"),
-            usage: false,
+            exit_code: 1,
+        }
+    }
+
+    /// It was ended by Ctrl-C: exit code 130, as a shell has it.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit_code: 130,
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if self.usage { 2 } else { 1 })
+        ExitCode::from(self.exit_code)
     }
 }
 

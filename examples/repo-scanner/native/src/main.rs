@@ -9,8 +9,10 @@ mod failure;
 mod list;
 mod memory;
 mod origin;
+mod quota;
 mod report;
 mod scan;
+mod stack;
 mod store;
 
 use clap::Parser;
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
     let result = match runtime {
         Ok(runtime) => runtime.block_on(async {
             match command {
-                cli::Command::Scan(options) => scan::run(options).await,
+                cli::Command::Scan(options) => scan::run(*options).await,
                 cli::Command::Origin(options) => origin::run(options).await,
             }
         }),

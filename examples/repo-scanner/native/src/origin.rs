@@ -1,10 +1,11 @@
 //! The strict test server, alone.
 
-use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure};
+use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure, quota};
 use strict_origin::{Catalogue, FaultPlan, NamedRule, StrictOrigin};
 
 /// Runs the server until Ctrl-C, then prints what it saw.
 pub(crate) async fn run(options: OriginArgs) -> Result<(), Failure> {
+    quota::once_each(&options.quota)?;
     let origin = start(&options.quota, options.port, options.faults, options.seed).await?;
     println!("{}", origin.url());
     tokio::signal::ctrl_c()

@@ -8,6 +8,8 @@ use tower_egress::{Egress, PhaseStatus, Timer};
 /// The figures of a scan; serialises to the JSON object of `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
+    /// Whether Ctrl-C ended the scan, so that this is a part of it.
+    interrupted: bool,
     scanned: u64,
     failed: u64,
     requests: u64,
@@ -26,6 +28,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new<T: Timer, X>(
         summary: &Summary,
+        interrupted: bool,
         egress: &Egress<T, X>,
         elapsed: Duration,
         peak_rss: Option<u64>,
@@ -35,6 +38,7 @@ impl Report {
         let total = all.lifetime.get("total").copied().unwrap_or_default();
         let limits = status.rate_limits.values();
         Self {
+            interrupted,
             scanned: summary.scanned,
             failed: summary.failed,
             requests: all.attempts,
@@ -57,6 +61,9 @@ impl fmt::Display for Report {
         let seconds =
             Duration::from_millis(u64::try_from(self.elapsed_ms).unwrap_or(u64::MAX)).as_secs_f64();
         writeln!(f)?;
+        if self.interrupted {
+            writeln!(f, "interrupted; until then:")?;
+        }
         row(f, "scanned", self.scanned)?;
         row(f, "failed", self.failed)?;
         for (reason, count) in &self.failures {

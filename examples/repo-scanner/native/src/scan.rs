@@ -1,12 +1,21 @@
 //! A scan from the command line.
 
-use crate::{client, failure::Failure, list::List, memory, origin, report::Report, store::Store};
+use crate::{
+    client,
+    failure::Failure,
+    list::List,
+    memory, origin,
+    quota::Pace,
+    report::Report,
+    stack,
+    store::{Store, StoreError, StoreGone},
+};
 use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
 use repo_scanner_core::{GitHub, ReposError, ScanOptions, Scanner, Stopped, Summary};
 use std::{io::Write, num::NonZeroUsize, path::PathBuf, time::Duration};
 use strict_origin::{NamedRule, StrictOrigin};
-use tower_egress::{Api, Clock, Egress, Quota, TokioExecutor, TokioTimer};
+use tower_egress::{Clock, Egress, TokioExecutor, TokioTimer};
 
 const GITHUB: &str = "https://api.github.com";
 
@@ -19,7 +28,7 @@ pub(crate) struct ScanCommand {
     pub(crate) origin: Option<Uri>,
     pub(crate) repos: Option<PathBuf>,
     pub(crate) db: PathBuf,
-    pub(crate) quotas: Vec<NamedRule>,
+    pub(crate) quota: Option<NamedRule>,
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) faults: f64,
     pub(crate) json: bool,
@@ -29,7 +38,7 @@ pub(crate) struct ScanCommand {
 /// Where to scan, and the server inside if it is that.
 struct Target {
     base: Uri,
-    quota: Quota,
+    pace: Pace,
     inside: Option<StrictOrigin>,
 }
 
@@ -37,11 +46,9 @@ struct Target {
 pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
     // Everything that can be wrong with what was asked for is found before anything is fetched.
     let list = List::open(options.repos.as_deref())?;
-    let store = Store::open(&options.db).map_err(|error| {
-        Failure::failed(format!("cannot write to {}", options.db.display()), error)
-    })?;
     let target = target(&options).await?;
     reach(&target.base).await?;
+    let store = Store::open(&options.db).map_err(|error| unwritable(&options, error))?;
 
     let place = match &target.inside {
         Some(_) => format!(
@@ -51,7 +58,7 @@ pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
         None => place(&target.base),
     };
     eprintln!("scanning {} repositories at {place}", list.len());
-    eprintln!("permitted: {}", in_words(&target.quota));
+    eprintln!("permitted: {}", target.pace);
     let report = scan(&options, &target, list, store).await;
     if let Some(inside) = target.inside {
         let complaints = inside.shutdown().await.complaints();
@@ -70,15 +77,12 @@ async fn scan(
 ) -> Result<(), Failure> {
     let authority = target.base.authority().cloned();
     let authority = authority.ok_or_else(|| Failure::usage("the origin has no host"))?;
-    let egress = Egress::builder()
-        .concurrency(options.concurrency)
+    let (builder, quota) = (Egress::builder(), target.pace.quota);
+    let egress = stack::set_up(builder, &authority, quota, options.concurrency)
         .executor(TokioExecutor::new())
-        .api(Api::github().at(&authority).with_quota(target.quota))
-        // A batch job has time: what would fail a web request is worth waiting for here.
-        .max_wait(Duration::from_secs(900))
         .build();
-    // The token is for GitHub and nobody else, whatever lies around in the environment.
     let token = options.token.clone();
+    // The command line has it for GitHub only.
     let token = token.filter(|_| options.origin.is_none() && target.inside.is_none());
     let github = GitHub::new(egress.layer(client::http_client()), &target.base).with_token(token);
     let mut scan_options = ScanOptions::default();
@@ -91,26 +95,41 @@ async fn scan(
     let bar = progress_bar(list.len());
     let started = TokioTimer::new().now();
     let (summary, ended) = scanner
-        .scan(list.names(), async |outcome| {
-            store.keep(outcome).await?;
-            bar.inc(1);
-            Ok(())
-        })
+        .scan(
+            list.names(),
+            async |outcome| {
+                store.keep(outcome).await?;
+                bar.inc(1);
+                Ok(())
+            },
+            ctrl_c(),
+        )
         .await;
     let elapsed = TokioTimer::new().now() - started;
     bar.finish_and_clear();
     let written = store.close().await;
 
-    let report = Report::new(&summary, &egress, elapsed, memory::peak_rss());
-    print(&report, options)?;
+    let interrupted = matches!(ended, Err(Stopped::Interrupted));
+    let peak_rss = memory::peak_rss();
+    let report = Report::new(&summary, interrupted, &egress, elapsed, peak_rss);
+    print(&report, written.is_ok(), options)?;
     finish(&summary, ended, written, options)
 }
 
-fn print(report: &Report, options: &ScanCommand) -> Result<(), Failure> {
+/// Waits for Ctrl-C; for ever, where the system does not tell.
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn print(report: &Report, written: bool, options: &ScanCommand) -> Result<(), Failure> {
     let text = if options.json {
         serde_json::to_string(report).map_err(|error| Failure::failed("cannot print", error))?
-    } else {
+    } else if written {
         format!("{report}\nwritten to {}", options.db.display())
+    } else {
+        report.to_string()
     };
     // A reader that has gone away (`| head`) is no reason to panic.
     writeln!(std::io::stdout(), "{text}").map_err(|error| Failure::failed("cannot print", error))
@@ -118,18 +137,21 @@ fn print(report: &Report, options: &ScanCommand) -> Result<(), Failure> {
 
 fn finish(
     summary: &Summary,
-    ended: Result<(), Stopped<ReposError, crate::store::StoreGone>>,
-    written: Result<(), String>,
+    ended: Result<(), Stopped<ReposError, StoreGone>>,
+    written: Result<(), StoreError>,
     options: &ScanCommand,
 ) -> Result<(), Failure> {
-    written
-        .map_err(|why| Failure::failed(format!("cannot write to {}", options.db.display()), why))?;
+    written.map_err(|error| unwritable(options, error))?;
     match ended {
         Ok(()) if summary.scanned == 0 && summary.failed > 0 => {
             let why = summary.reasons.keys().next().cloned().unwrap_or_default();
             Err(Failure::failed("nothing could be scanned", why))
         }
         Ok(()) => Ok(()),
+        Err(Stopped::Interrupted) => Err(Failure::interrupted(format!(
+            "interrupted after {} repositories, which are kept",
+            summary.scanned
+        ))),
         Err(stopped) => Err(Failure::failed(
             format!(
                 "stopped after {} repositories, which are kept",
@@ -140,23 +162,24 @@ fn finish(
     }
 }
 
+fn unwritable(options: &ScanCommand, error: StoreError) -> Failure {
+    Failure::failed(format!("cannot write to {}", options.db.display()), error)
+}
+
 async fn target(options: &ScanCommand) -> Result<Target, Failure> {
-    let given = options.quotas.iter().rev();
-    let given = given
-        .clone()
-        .find(|named| named.api == strict_origin::Api::Github);
-    let quota = |rule: Option<&NamedRule>| rule.map_or(Ok(Quota::GITHUB), to_quota);
+    let given = options.quota.as_ref();
+    let pace = |rule: Option<&NamedRule>| rule.map_or(Ok(Pace::GITHUB), Pace::new);
     if let Some(origin) = &options.origin {
         return Ok(Target {
             base: origin.clone(),
-            quota: quota(given)?,
+            pace: pace(given)?,
             inside: None,
         });
     }
     if options.token.is_some() {
         return Ok(Target {
             base: Uri::from_static(GITHUB),
-            quota: quota(given)?,
+            pace: pace(given)?,
             inside: None,
         });
     }
@@ -164,25 +187,16 @@ async fn target(options: &ScanCommand) -> Result<Target, Failure> {
         .parse()
         .map_err(|error| Failure::failed("the default quota is broken", error))?;
     let rule = given.unwrap_or(&demo);
+    let pace = pace(Some(rule))?;
     let inside = origin::start(std::slice::from_ref(rule), 0, options.faults, 1).await?;
     Ok(Target {
         base: inside
             .url()
             .parse()
             .map_err(|error| Failure::failed("the server inside has no address", error))?,
-        quota: to_quota(rule)?,
+        pace,
         inside: Some(inside),
     })
-}
-
-/// Makes the window a hundredth longer than the server's: a request that departs just in time may arrive a little early,
-/// when the one that it must keep its distance from was delayed on its way.
-fn to_quota(named: &NamedRule) -> Result<Quota, Failure> {
-    let rule = &named.rule;
-    Quota::new(rule.limit(), rule.per() + rule.per() / 100)
-        .and_then(|quota| quota.with_burst(rule.burst()))
-        .and_then(|quota| quota.with_spacing(rule.spacing()))
-        .map_err(|error| Failure::usage(format!("--quota {}: {error}", named.api)))
 }
 
 /// Finds out whether anybody is there, so that an address that nobody serves is one clear line and not a thousand.
@@ -223,15 +237,4 @@ fn progress_bar(count: usize) -> ProgressBar {
     bar.with_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     )
-}
-
-fn in_words(quota: &Quota) -> String {
-    let mut words = format!("{} requests in {:?}", quota.limit(), quota.period());
-    if quota.burst() < quota.limit() {
-        words.push_str(&format!(", {} at once", quota.burst()));
-    }
-    if !quota.spacing().is_zero() {
-        words.push_str(&format!(", {:?} apart", quota.spacing()));
-    }
-    words
 }

@@ -11,6 +11,7 @@ use http::{Response, StatusCode};
 use std::{
     io::Write,
     process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 use strict_origin::{Api, Catalogue, FaultPlan, Reply, Script, StrictOrigin};
@@ -98,7 +99,7 @@ async fn a_token_that_lies_around_is_sent_to_no_other_server() {
     let origin = StrictOrigin::builder()
         .handler(move |request| {
             if request.headers().contains_key("authorization") {
-                record.store(true, std::sync::atomic::Ordering::SeqCst);
+                record.store(true, Ordering::SeqCst);
             }
             None
         })
@@ -116,7 +117,7 @@ async fn a_token_that_lies_around_is_sent_to_no_other_server() {
     let output = output.await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(origin.shutdown().await.requests, 1);
-    assert!(!seen.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(!seen.load(Ordering::SeqCst));
 }
 
 #[test]
@@ -170,6 +171,7 @@ fn what_does_not_work_is_one_line_that_names_it_and_exit_code_1() {
     let (line, code) = complaint(&["scan", "--repos", &repos, "--db", &db, "--origin", &url]);
     assert_eq!(code, Some(1), "{line}");
     assert!(line.contains(&url), "{line}");
+    assert!(!folder.0.join("scan.db").exists(), "nothing was made");
 }
 
 /// What was scanned before the server went away is kept.
@@ -425,6 +427,195 @@ async fn a_list_can_come_from_a_pipe() {
         assert!(text.contains(why), "{text}");
     }
     assert_eq!(origin.shutdown().await.requests, 3);
+}
+
+/// The database of another program is noticed before anything is fetched, and left as it is.
+#[tokio::test]
+async fn a_foreign_database_is_refused_before_anything_is_fetched() {
+    let origin = StrictOrigin::builder().start().await.unwrap();
+    for (name, tables, why) in [
+        (
+            "foreign",
+            "CREATE TABLE repositories (id INTEGER, url TEXT)",
+            "\"repositories\" has no column \"name\"",
+        ),
+        (
+            "half",
+            "CREATE TABLE repositories (full_name TEXT, url TEXT);
+             CREATE TABLE failures (full_name TEXT, reason TEXT, failed_at TEXT)",
+            "no such column",
+        ),
+        (
+            "failures",
+            "CREATE TABLE failures (what TEXT)",
+            "\"failures\" has no column \"name\"",
+        ),
+        (
+            "keyless",
+            "CREATE TABLE failures (name TEXT, reason TEXT, failed_at TEXT)",
+            "take no row: ON CONFLICT",
+        ),
+        (
+            "view",
+            "CREATE VIEW repositories AS SELECT 1 AS name",
+            "\"repositories\"",
+        ),
+    ] {
+        let folder = Folder::new(name);
+        folder.database().execute_batch(tables).unwrap();
+        let before = std::fs::read(folder.path("scan.db")).unwrap();
+        let repos = folder.file("repos", "a/b\n");
+        let output = scan(&folder, &origin, &repos, &[]).await;
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("scan.db") && text.contains(why), "{text}");
+        let after = std::fs::read(folder.path("scan.db")).unwrap();
+        assert!(before == after, "{name}: it is another one now");
+    }
+    assert_eq!(origin.shutdown().await.requests, 0);
+}
+
+/// "Written to" is said of what was written.
+#[tokio::test]
+async fn a_table_says_written_when_it_was() {
+    let folder = Folder::new("written");
+    let origin = StrictOrigin::builder().start().await.unwrap();
+    let (url, db) = (origin.url().to_owned(), folder.path("scan.db"));
+    let repos = folder.file("repos", "a/b\n");
+    for refused in [false, true] {
+        let arguments = ["scan", "--origin", &url, "--db", &db, "--repos", &repos];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repo-scanner"));
+        command.args(arguments).env_remove("GITHUB_TOKEN");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(table.contains("written to"), !refused, "{table}");
+        assert_eq!(output.status.code(), Some(i32::from(refused)));
+        let trigger = "
+            CREATE TRIGGER IF NOT EXISTS refuse BEFORE INSERT ON repositories WHEN NEW.name = 'a/b'
+            BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;
+        ";
+        folder.database().execute_batch(trigger).unwrap();
+    }
+    origin.shutdown().await;
+}
+
+/// Runs into something that is wrong with what was asked for: exit code 2, one line, nothing made.
+fn refused(arguments: &[&str], token: Option<&str>) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = Folder::new(&format!("refused-{count}"));
+    let repos = folder.file("repos", "a/b\n");
+    let db = folder.path("scan.db");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repo-scanner"));
+    command.args(["scan", "--repos", &repos, "--db", &db]);
+    command.args(arguments).env_remove("GITHUB_TOKEN");
+    if let Some(token) = token {
+        command.env("GITHUB_TOKEN", token);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(!folder.0.join("scan.db").exists());
+    text
+}
+
+#[test]
+fn nothing_that_is_asked_for_goes_unheard() {
+    let twice = ["--quota", "github=1/1s", "--quota", "github=2/1s"];
+    assert!(refused(&twice, None).contains("--quota github= is given more than once"));
+    let other = refused(&["--quota", "anthropic=1/1s"], None);
+    assert!(other.contains("--quota anthropic="), "{other}");
+    let faults = ["--faults", "0.1", "--origin", "http://127.0.0.1:1"];
+    assert!(refused(&faults, None).contains("--faults"));
+    let faults = refused(&["--faults", "0.1"], Some("hunter2"));
+    assert!(
+        faults.contains("--faults") && !faults.contains("hunter2"),
+        "{faults}"
+    );
+    let origin = repo_scanner(&[
+        "origin", "--port", "0", twice[0], twice[1], twice[2], twice[3],
+    ]);
+    assert_eq!(origin.status.code(), Some(2));
+}
+
+#[test]
+fn a_number_that_is_none_is_refused_in_plain_words() {
+    for (arguments, why) in [
+        (["--concurrency", "0"], "must be at least 1"),
+        (["--concurrency", "99999999999999999999999"], "is too large"),
+        (
+            ["--quota", "github=10/0s"],
+            "the period must be at least 1us",
+        ),
+        (["--quota", "github=99999999999999/1s"], "is too large"),
+        (["--origin", "http://127.0.0.1:99999"], "--origin: its port"),
+        (
+            ["--origin", "http://127.0.0.1/#here"],
+            "--origin: it has a fragment",
+        ),
+    ] {
+        let text = refused(&arguments, None);
+        assert!(text.contains(why), "{text}");
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_named_and_not_repeated() {
+    for token in [
+        "hunter2\n",
+        "hunter2\r\nx: y",
+        "hunter2 hunter2",
+        "hunter2\u{e9}",
+    ] {
+        let text = refused(&[], Some(token));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("GITHUB_TOKEN") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+}
+
+/// Ctrl-C ends a scan with what there is.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupted_scan_tells_and_keeps_what_it_has() {
+    let folder = Folder::new("interrupted");
+    let origin = StrictOrigin::builder()
+        .github("100/1s".parse().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let names: Vec<_> = (0..2000).map(|n| format!("owner/name-{n}")).collect();
+    let repos = folder.file("repos", &names.join("\n"));
+    let child = Command::new(env!("CARGO_BIN_EXE_repo-scanner"))
+        .args(["scan", "--origin", origin.url(), "--repos", &repos])
+        .args(["--db", &folder.path("scan.db"), "--json"])
+        .args(["--quota", "github=50/1s,burst=5"])
+        .env_remove("GITHUB_TOKEN")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while origin.score().requests < 20 {
+        tokio::task::yield_now().await;
+    }
+    let id = child.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(killed.success());
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let output = output.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted after"), "{text}");
+    let report = json(&output);
+    assert_eq!(report["interrupted"], true);
+    let kept = folder.rows("SELECT count(*) FROM repositories");
+    assert_eq!(report["scanned"], kept);
+    assert!((5..1000).contains(&kept), "{kept}");
+    origin.shutdown().await;
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! What a server permits: from the command line, for the stack, and in words.
+
+use crate::failure::Failure;
+use std::{fmt, time::Duration};
+use strict_origin::{Api, NamedRule, Rule, RuleError};
+use tower_egress::{InvalidQuota, Quota};
+
+/// What was asked for, and what is kept to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    asked: Quota,
+    /// The same with head-room.
+    pub(crate) quota: Quota,
+}
+
+impl Pace {
+    /// GitHub's, which is well inside its limits as it is.
+    pub(crate) const GITHUB: Self = Self {
+        asked: Quota::GITHUB,
+        quota: Quota::GITHUB,
+    };
+
+    /// Makes the window a hundredth longer than the server's: a request that departs just in time may arrive a little
+    /// early, when the one that it must keep its distance from was delayed on its way.
+    pub(crate) fn new(named: &NamedRule) -> Result<Self, Failure> {
+        let per = named.rule.per();
+        let refused = |error| Failure::usage(format!("--quota {}: {error}", named.api));
+        Ok(Self {
+            asked: quota(&named.rule, per).map_err(refused)?,
+            quota: quota(&named.rule, per + per / 100).map_err(refused)?,
+        })
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = &self.asked;
+        write!(f, "{} requests in {:?}", asked.limit(), asked.period())?;
+        if asked.burst() < asked.limit() {
+            write!(f, ", {} at once", asked.burst())?;
+        }
+        if !asked.spacing().is_zero() {
+            write!(f, ", {:?} apart", asked.spacing())?;
+        }
+        if self.quota.period() > asked.period() {
+            let period = self.quota.period();
+            write!(f, " (sent as if in {period:?}, for head-room)")?;
+        }
+        Ok(())
+    }
+}
+
+fn quota(rule: &Rule, period: Duration) -> Result<Quota, InvalidQuota> {
+    Quota::new(rule.limit(), period)?
+        .with_burst(rule.burst())?
+        .with_spacing(rule.spacing())
+}
+
+/// Parses one from the command line, and says what is wrong in the words of somebody who typed it.
+pub(crate) fn parse(text: &str) -> Result<NamedRule, String> {
+    text.parse().map_err(|error| match error {
+        RuleError::Zero("period") => "the period must be at least 1us".to_owned(),
+        RuleError::Zero(what) => format!("the {what} must be at least 1"),
+        RuleError::NoNumber(number) if is_whole(&number) => {
+            format!("{} is too large; at most {}", number.trim(), u32::MAX)
+        }
+        RuleError::NoTime(time) if is_whole(time.trim_end_matches(['u', 'm', 's', 'h'])) => {
+            let time = time.trim();
+            if is_whole(time) {
+                format!("{time} has no unit; expected us, ms, s, m or h after it")
+            } else {
+                format!("{time} is too long; the period must be at most 24h")
+            }
+        }
+        error => error.to_string(),
+    })
+}
+
+fn is_whole(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Makes sure that none is given twice, of which one would go unheard.
+pub(crate) fn once_each(rules: &[NamedRule]) -> Result<(), Failure> {
+    for api in Api::ALL {
+        if rules.iter().filter(|named| named.api == api).count() > 1 {
+            return Err(Failure::usage(format!(
+                "--quota {api}= is given more than once"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the one rule that a scan can use.
+pub(crate) fn of_scan(rules: Vec<NamedRule>) -> Result<Option<NamedRule>, Failure> {
+    once_each(&rules)?;
+    if let Some(named) = rules.iter().find(|named| named.api != Api::Github) {
+        let api = named.api;
+        return Err(Failure::usage(format!(
+            "--quota {api}=: a scan asks nothing of that API; expected github=QUOTA"
+        )));
+    }
+    Ok(rules.into_iter().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_quota_is_said_in_the_words_of_who_typed_it() {
+        for (text, why) in [
+            ("github=10/0s", "the period must be at least 1us"),
+            ("github=0/1s", "the limit must be at least 1"),
+            (
+                "github=99999999999999/1s",
+                "99999999999999 is too large; at most 4294967295",
+            ),
+            (
+                "github=1/99999999999999999999h",
+                "99999999999999999999h is too long; the period must be at most 24h",
+            ),
+            (
+                "github=1/1",
+                "1 has no unit; expected us, ms, s, m or h after it",
+            ),
+            ("github=-1/1s", "`-1` is no whole number"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn head_room_is_told_apart_from_what_was_asked_for() {
+        let named = parse("github=600/1s,burst=10,spacing=5ms").unwrap();
+        assert_eq!(
+            Pace::new(&named).unwrap().to_string(),
+            "600 requests in 1s, 10 at once, 5ms apart (sent as if in 1.01s, for head-room)"
+        );
+        let github = "30 requests in 60s, 10 at once, 100ms apart";
+        assert_eq!(Pace::GITHUB.to_string(), github);
+    }
+}
