@@ -276,22 +276,30 @@ impl Error {
 /// on what is a user and what a path.
 fn location(headers: &HeaderMap) -> Option<String> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
-    let told = location.split(['?', '#']).next()?;
-    if told.contains('\\') {
+    let is_odd = |character: char| character <= ' ' || character == '\\';
+    if location.contains(is_odd) {
         return None;
     }
-    let (scheme, rest) = match told.split_once("//") {
+    let (place, behind) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
+    let (scheme, rest) = match place.split_once("//") {
         Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => (scheme, rest),
         _ => {
-            let first = told.split('/').next()?;
-            let is_plain = !told.is_empty() && !first.contains([':', '@']);
-            return is_plain.then(|| told.to_owned());
+            let first = place.split('/').next()?;
+            let is_plain = !place.is_empty() && !first.contains([':', '@']);
+            return is_plain.then(|| place.to_owned());
         }
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     // A user and a password stand before the last `@` of the authority.
     let host = authority.rsplit('@').next()?;
-    (!host.is_empty()).then(|| format!("{scheme}//{host}{path}"))
+    let port = match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "",
+    };
+    // What is no port may be the beginning of a password that has a `/`, `?` or `#` in it.
+    let is_host = !host.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+    let is_cut = !authority.contains('@') && (path.contains('@') || behind.contains('@'));
+    (is_host && !(is_cut && host.contains(':'))).then(|| format!("{scheme}//{host}{path}"))
 }
 
 impl fmt::Display for Error {
@@ -377,6 +385,13 @@ mod tests {
             "https:///user:x@h",
             r"https:\\user:x@h",
             r"/\user:x@h",
+            "/\t/user:x@h/",
+            "\t//user:x@h",
+            " //user:x@h",
+            "https://user:x?y@h/",
+            "https://user:x#y@h/",
+            "https://user:p/w@h/",
+            "https://user:1/w@h/",
         ] {
             let headers = [(LOCATION, sent.parse().unwrap())].into_iter().collect();
             assert_eq!(location(&headers), None, "{sent}");

@@ -136,9 +136,14 @@ impl RequestContext {
         self.0.attempts.load(Relaxed)
     }
 
-    /// Says that the present attempt goes out now. The last one to say so is nearest to the wire and right.
+    /// Says that the present attempt goes out now. The last one to say so is nearest to the wire and right. A refusal
+    /// before that is forgotten.
     pub fn dispatched_at(&self, now: Instant) {
         self.0.dispatched.store(now.as_nanos(), Relaxed);
+        if self.failure().is_some_and(Failure::is_unsent) {
+            // By another layer than those who send it now, which has put something in the refusal's place.
+            self.0.failure.store(0, Relaxed);
+        }
     }
 
     /// Returns when the present attempt went out, if it did.

@@ -23,6 +23,10 @@ pub(crate) struct Limits {
 impl Limits {
     /// Returns those that hold for the body, if any do.
     pub(crate) fn for_body(mut self) -> Option<Self> {
+        // Those who count attempts may be inside: only now it is known which one this response is of.
+        if let Some(context) = &self.context {
+            self.attempt = context.attempts();
+        }
         if !self.covers_body {
             self.end = Instant::FAR_FUTURE;
         }
@@ -31,12 +35,12 @@ impl Limits {
 
     /// Gives the request up before its headers came, and tells those outside.
     pub(crate) fn expired_before_headers(&self, now: Instant) -> TimedOut {
-        self.expired(self.phase_before_headers(), now)
+        self.expired(self.phase_before_headers(), now, true)
     }
 
     /// Gives the body up because the attempt or the request is over, and tells those outside.
     pub(crate) fn expired_in_body(&self, now: Instant) -> TimedOut {
-        self.expired(Phase::Body, now)
+        self.expired(Phase::Body, now, false)
     }
 
     /// Gives the body up because it has stalled since `since`, and tells those outside.
@@ -50,11 +54,16 @@ impl Limits {
         }
     }
 
-    fn expired(&self, phase: Phase, now: Instant) -> TimedOut {
-        self.fail(match self.bound {
+    fn expired(&self, phase: Phase, now: Instant, is_present: bool) -> TimedOut {
+        let failure = match self.bound {
             Bound::Deadline => Failure::DeadlineExceeded,
             Bound::Attempt | Bound::BodyIdle => Failure::TimedOut,
-        });
+        };
+        match &self.context {
+            // Whoever waits for headers is the present attempt, or has it inside.
+            Some(context) if is_present => context.fail(failure),
+            _ => self.fail(failure),
+        }
         TimedOut {
             bound: self.bound,
             phase,

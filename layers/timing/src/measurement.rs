@@ -103,8 +103,12 @@ impl<T: Clock> Measurement<T> {
             outcome,
             abandoned: outcome == Outcome::Cancelled && self.response.is_some(),
             attempts: match waits.attempts.saturating_sub(before.attempts) {
-                // Nobody counts; what was not refused was sent.
-                0 if !self.context.failure().is_some_and(Failure::is_unsent) => 1,
+                // Nobody counts; what was answered, or not refused, was sent.
+                0 if self.response.is_some()
+                    || !self.context.failure().is_some_and(Failure::is_unsent) =>
+                {
+                    1
+                }
                 attempts => attempts,
             },
             rate_wait: waits.rate.saturating_sub(before.rate),

@@ -140,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// Tells whether a ticket may depart now, and if not, when to ask again. To ask changes nothing for anybody.
+    /// Tells whether a ticket may depart now, and if not, when to ask again. Beyond following the clock, to ask changes nothing for anybody.
     pub(crate) fn check(&mut self, ticket: &Ticket, now: u64) -> Verdict {
         let now = self.advance(now);
         if ticket.cost > self.burst() {

@@ -36,7 +36,8 @@ pub(crate) struct Wakers {
 
 #[derive(Debug)]
 struct Sleeper {
-    waker: Waker,
+    /// None when it was woken and has not come yet.
+    waker: Option<Waker>,
     alarm: Alarm,
 }
 
@@ -73,7 +74,7 @@ impl Wakers {
         alarm: Alarm,
     ) -> bool {
         if let Some(sleeper) = self.sleepers.get_mut(&id)
-            && sleeper.waker.will_wake(waker)
+            && sleeper.waker.as_ref().is_some_and(|it| it.will_wake(waker))
         {
             sleeper.alarm = alarm;
             return true;
@@ -81,15 +82,23 @@ impl Wakers {
         let Some(waker) = spare.take() else {
             return false;
         };
-        let replaced = self.sleepers.insert(id, Sleeper { waker, alarm });
-        self.discard.extend(replaced.map(|sleeper| sleeper.waker));
+        let replaced = self.sleepers.insert(
+            id,
+            Sleeper {
+                waker: Some(waker),
+                alarm,
+            },
+        );
+        self.discard
+            .extend(replaced.and_then(|sleeper| sleeper.waker));
         true
     }
 
     pub(crate) fn forget(&mut self, id: u64) {
         if !self.sleepers.is_empty() {
             let forgotten = self.sleepers.remove(&id);
-            self.discard.extend(forgotten.map(|sleeper| sleeper.waker));
+            self.discard
+                .extend(forgotten.and_then(|sleeper| sleeper.waker));
         }
     }
 
@@ -112,19 +121,18 @@ impl Wakers {
         {
             let sleeper = first.remove();
             if sleeper.alarm.until > ledger.now() {
-                wakes.wake.push(sleeper.waker);
+                wakes.wake.extend(sleeper.waker);
             } else {
-                wakes.discard.push(sleeper.waker);
+                wakes.discard.extend(sleeper.waker);
             }
         }
         // While a probe is out, no slot is sure; its outcome brings everybody here again.
         if !ledger.is_probing()
-            && let Some((head, at)) = next
-            && let Some(sleeper) = self.sleepers.get(&head)
+            && let Some((&first, sleeper)) = self.sleepers.iter_mut().next()
+            && let Some(at) = ledger.slot(first)
             && sleeper.alarm.until > at
-            && let Some(sleeper) = self.sleepers.remove(&head)
         {
-            wakes.wake.push(sleeper.waker);
+            wakes.wake.extend(sleeper.waker.take());
         }
     }
 
@@ -133,7 +141,7 @@ impl Wakers {
         let too_late = self.sleepers.extract_if(.., |&id, sleeper| {
             (ledger.slot(id)).is_some_and(|at| at > sleeper.alarm.latest)
         });
-        let wakers = too_late.map(|(_, sleeper)| sleeper.waker);
+        let wakers = too_late.filter_map(|(_, sleeper)| sleeper.waker);
         wakes.wake.extend(wakers);
     }
 }

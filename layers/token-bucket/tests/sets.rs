@@ -218,3 +218,65 @@ fn those_who_pay_two_busy_buckets_depart_and_waste_little() {
         );
     }
 }
+
+/// T4, T10: the head sleeps where its wait is longest. Those behind it here are woken all the same.
+#[test]
+fn who_is_behind_a_head_that_sleeps_elsewhere_is_woken() {
+    for cancels in [true, false] {
+        let timer = ManualTimer::new();
+        timer.advance(HOUR);
+        let (here, elsewhere) = (bucket(one_a_second(), true), bucket(one_a_second(), true));
+        elsewhere.pause_for(HOUR, timer.now());
+        if !cancels {
+            here.pause_for(SECOND, timer.now());
+            timer.advance(2 * SECOND);
+        }
+        let first = here.try_depart(Cost::ONE, timer.now()).expect("it is free");
+        let both = BucketSet::new([here.clone(), elsewhere]);
+        let mut all = waiters(&both, 1, &timer);
+        all.extend(waiters(&here.into(), 101, &timer));
+        let mut crowd = Crowd::new(all);
+        crowd.settle();
+        let start = timer.now();
+        if cancels {
+            (1..101).for_each(|place| crowd.drop_one(place));
+        }
+        // After a pause it is the one that everybody waits for.
+        first.succeeded(start);
+        let ended = crowd.run(&timer, start + 3 * SECOND);
+        let next = times(&ended, 1..usize::MAX);
+        assert_eq!(
+            next.first(),
+            Some(&(start + 2 * SECOND)),
+            "cancels: {cancels}"
+        );
+    }
+}
+
+/// T5: the head was reserved and is never polled.
+#[test]
+fn who_is_behind_a_head_that_was_forgotten_is_woken() {
+    for wakeups in [false, true] {
+        let timer = ManualTimer::new();
+        timer.advance(HOUR);
+        let bucket = Bucket::builder(one_a_second())
+            .max_wait(100 * HOUR)
+            .probe_timeout(HOUR)
+            .wakeups(wakeups)
+            .build();
+        bucket.pause_for(SECOND, timer.now());
+        timer.advance(2 * SECOND);
+        let probe = bucket
+            .try_depart(Cost::ONE, timer.now())
+            .expect("it is free");
+        let _forgotten = bucket
+            .reserve(Cost::ONE, timer.now())
+            .expect("there is room");
+        let mut crowd = Crowd::new(waiters(&bucket.into(), 10, &timer));
+        crowd.settle();
+        let start = timer.now();
+        probe.succeeded(start);
+        let ended = crowd.run(&timer, start + 13 * SECOND);
+        assert_eq!(times(&ended, 0..10).len(), 10, "wakeups: {wakeups}");
+    }
+}
