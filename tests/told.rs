@@ -197,3 +197,29 @@ fn an_attempt_timeout_can_cover_the_body_and_a_stall_timeout_can_be_off() {
         "a"
     );
 }
+
+/// M1, D3: a timeout may stand outside of the retries, which count attempts that it does not know of when it begins.
+#[test]
+fn a_timeout_outside_of_the_retries_is_recorded_as_one() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    server.answer(Answer {
+        frames: vec![(1000 * SECOND, "late")],
+        ..Answer::default()
+    });
+    let recorder = Recorder::unlabelled();
+    let timeout = tower_egress::layers::timeout::TimeoutLayer::new(timer.clone());
+    let client = ServiceBuilder::new()
+        .timing(recorder.clone(), timer.clone())
+        .layer(timeout.with_body_idle(5 * SECOND))
+        .backoff(timer.clone())
+        .service(server);
+    timer.run(async {
+        let response = client.oneshot(request()).await.unwrap();
+        response.into_body().collect().await.unwrap_err();
+    });
+    let snapshot = recorder.snapshot(timer.now());
+    let lifetime = snapshot.unlabelled().lifetime();
+    let timed_out = tower_egress::layers::timing::Outcome::TimedOut;
+    assert_eq!((lifetime.outcome(timed_out), lifetime.attempts()), (1, 1));
+}

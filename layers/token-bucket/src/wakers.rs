@@ -21,9 +21,9 @@ impl Wakes {
 
 /// The sleepers of a bucket whose waiters live in one runtime.
 ///
-/// A cancel makes everybody behind earlier, but only the head of the queue can make use of it now. So only the head is
-/// woken, when its timer is later than its slot; the next one when it becomes the head, by whoever made it so. A
-/// cancel and a departure wake one at most, and however many wait, nobody is woken in vain.
+/// A cancel makes everybody behind earlier, but only the first of them can make use of it now. So only the first who
+/// sleeps here is woken, when its timer is later than its slot. It need not be the head: that may sleep in another bucket, or
+/// was forgotten. Whoever was woken keeps its place in the list until it comes, so nobody behind it is woken in vain.
 #[derive(Debug)]
 pub(crate) struct Wakers {
     enabled: bool,
