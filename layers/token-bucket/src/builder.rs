@@ -100,6 +100,11 @@ impl BucketBuilder {
 
     /// Wakes the head of the queue as soon as its slot becomes earlier.
     ///
+    /// One is woken at a time, and the next one when that has come. If it never does, because its task is stuck, the next one
+    /// is woken when its slot has passed and anybody uses the bucket, and by its own timer at the latest: when half of its wait
+    /// is over, or a second, or at its slot if that is sooner. After a pause nobody's slot is known, and that is when
+    /// [`probe_timeout`](Self::probe_timeout) is over.
+    ///
     /// For buckets whose waiters live in one runtime, or in one invocation or Durable Object on Workers: a waker of one
     /// request may not be called by another there. Without it, a waiter learns of an earlier slot when it asks
     /// again: when half of its wait is over, every second at the latest and every 20 ms at the most. That costs one lock

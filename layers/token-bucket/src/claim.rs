@@ -91,7 +91,11 @@ impl Claim {
         let is_woken = state.wakers.is_enabled() && ledger.is_queued(&self.ticket);
         let left = due.saturating_sub(now);
         let sleep = match ledger.lapses() {
-            Some(lapses) if is_woken => lapses.max(due) - now,
+            // Whoever is woken first may have slept and be gone, and then nobody wakes the next.
+            Some(lapses) if is_woken => {
+                let open = lapses.max(due) - now;
+                (open / 2).max(RECHECK.1).min(open)
+            }
             Some(_) => (left / 2).clamp(RECHECK.0, RECHECK.1),
             // A slot may become earlier by any number of cancels. Whoever asks again when half of its wait is over
             // learns of it with a delay of that at most, even if nobody is there to wake it.

@@ -13,9 +13,10 @@
 //!
 //! They wait for nothing but the departures before them. Told all the same time, they would all come at that time
 //! and all but one in vain. So they [line](Line) up, each with a time behind those before it, and the plan keeps its
-//! slots behind them all: after a stall of the whole program they depart at the permitted pace, in the order in which
-//! they ask. Times follow from places, so one who leaves moves those behind it forward here, too. Whoever could not use
-//! such a time, because another bucket has it wait for longer, only asks: that costs nobody anything.
+//! slots behind them all: after a stall of the whole program they depart at the permitted pace, in the order in which they
+//! ask; those who pay several buckets go in the order of their arrival. Times follow from places, so one who leaves moves
+//! those behind it forward here, too. Whoever could not use such a time, because another bucket has it wait for longer,
+//! only asks: that costs nobody anything.
 
 mod ticket;
 
@@ -24,6 +25,7 @@ mod figures;
 mod gate;
 mod late;
 mod line;
+mod places;
 mod plan;
 mod queue;
 mod replies;
@@ -105,6 +107,7 @@ impl Ledger {
             id: self.counts.accepted,
             cost: 1,
             place: None,
+            is_shared: false,
         })
     }
 
@@ -137,6 +140,7 @@ impl Ledger {
             id,
             cost,
             place: None,
+            is_shared: false,
         }
     }
 
@@ -162,7 +166,9 @@ impl Ledger {
         self.departures.push(self.plan.pace(), now, ticket.cost);
         self.counts.departed += 1;
         if let Some(place) = ticket.place {
-            self.line.leave(ticket.id, place, now);
+            self.line.leave(place, now);
+        }
+        if ticket.place.is_some() || !self.line.is_empty() {
             self.make_way();
         }
         let is_probe = self.gate.pass(number, now);
@@ -178,7 +184,7 @@ impl Ledger {
         self.counts.cancelled += 1;
         self.queue.cancel(ticket.id);
         if let Some(place) = ticket.place {
-            self.line.leave(ticket.id, place, self.time.now());
+            self.line.leave(place, self.time.now());
             self.make_way();
         }
     }

@@ -37,7 +37,8 @@
 //! # Several buckets
 //!
 //! A [`Route`] says which buckets a request pays. It departs when all agree ([`BucketSet`]), and if one refuses, nothing is
-//! spent in the others. A bucket can be used without HTTP, too: [`Bucket::reserve`], [`Bucket::try_depart`].
+//! spent in the others; those who pay the same ones depart in the [order](BucketSet#order) in which they came. A bucket can be
+//! used without HTTP, too: [`Bucket::reserve`], [`Bucket::try_depart`].
 //!
 //! # Where it stacks
 //!

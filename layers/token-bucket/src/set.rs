@@ -16,7 +16,15 @@ use std::{mem, slice, sync::Arc, time::Duration};
 ///
 /// A call to GitHub's search pays GitHub's bucket and that of the search. It departs when both agree, and when one
 /// refuses it the other is as it was. While one has it wait, it has one slot in the other: when that has passed, the
-/// other goes on without it, and has it depart among the others once the first one agrees.
+/// other goes on without it, and has it depart among the others once the first one agrees. If that is busy just then, it
+/// is told a time there; each time at which the other one turns out to be busy costs one more slot.
+///
+/// # Order
+///
+/// Of those who pay the same buckets the same cost, whoever came first departs first, wherever each of them has to wait.
+/// Only who does not come when its time has come is not waited for, since it might never: its timer is late, its task is
+/// busy, or its time has moved forward and it does not know yet, after somebody left, a pause, or a halt of the whole
+/// program. It has its place before the others again when it comes.
 #[derive(Clone, Debug)]
 pub struct BucketSet(Buckets);
 
@@ -105,8 +113,10 @@ impl BucketSet {
         let (claims, is_due) = self.update(|states| {
             let is_due = self.admit(states, cost, now, deadline, None)?;
             let mut claims = Claims::new();
+            let is_shared = states.len() > 1;
             for (bucket, state) in self.buckets().iter().zip(states) {
                 let ticket = state.ledger.acquire(cost.units());
+                let ticket = if is_shared { ticket.shared() } else { ticket };
                 claims.push(Claim::new(bucket, state, ticket));
             }
             Ok((claims, is_due))

@@ -156,12 +156,13 @@ fn those_who_are_late_in_two_buckets_are_in_the_way_in_one() {
         let start = timer.now();
         let ended = crowd.run(&timer, start + 2 * MINUTE);
         assert_eq!(ended.len(), 119);
-        let of_one = times(&ended, 60..120);
-        assert!(of_one[59] - start <= 6 * SECOND, "a tenth of a second each");
-        assert!(
-            ended[118].1 - start <= 65 * SECOND,
-            "a second each, after that"
-        );
+        let (of_both, of_one) = (times(&ended, 0..60), times(&ended, 60..120));
+        let last = of_one[59] - start;
+        let meanwhile = of_both.iter().filter(|when| **when - start < last).count();
+        let slots = 59 + u32::try_from(meanwhile).expect("a few");
+        assert_eq!(last, slots * 100 * MILLI, "a tenth of a second each");
+        // A second each, and nobody of them waits for those who came later and pay less.
+        assert_eq!(of_both[58] - start, 58 * SECOND);
     }
 }
 
@@ -279,4 +280,31 @@ fn who_is_behind_a_head_that_was_forgotten_is_woken() {
         let ended = crowd.run(&timer, start + 13 * SECOND);
         assert_eq!(times(&ended, 0..10).len(), 10, "wakeups: {wakeups}");
     }
+}
+
+/// T5, T7: the first of those who wait for a probe went to sleep once and is never polled again.
+#[test]
+fn who_is_behind_one_that_slept_and_was_forgotten_is_not_kept_until_the_probe_lapses() {
+    let timer = ManualTimer::new();
+    timer.advance(HOUR);
+    let bucket = Bucket::builder(one_a_second()).wakeups(true).build();
+    bucket.pause_for(SECOND, timer.now());
+    timer.advance(2 * SECOND);
+    let now = timer.now();
+    let probe = bucket.try_depart(Cost::ONE, now).expect("it is free");
+    let ready = || {
+        let place = bucket.reserve(Cost::ONE, now).expect("there is room");
+        place.ready(timer.clone())
+    };
+    let mut forgotten = tokio_test::task::spawn(ready());
+    assert!(forgotten.poll().is_pending());
+    let mut crowd = Crowd::new([ready(), ready(), ready()]);
+    crowd.settle();
+    probe.succeeded(now);
+    // A probe has ten seconds, and half of that is five.
+    let ended = crowd.run(&timer, now + 6 * SECOND);
+    assert!(
+        !ended.is_empty(),
+        "they sleep until the probe would have lapsed"
+    );
 }

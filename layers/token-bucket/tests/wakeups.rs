@@ -221,3 +221,58 @@ fn nothing_is_kept_of_those_who_are_forgotten() {
         assert_eq!(status.totals.accepted, u64::from(round + 1));
     }
 }
+
+/// T4, T5: who was woken is stuck. The others sleep for half of their wait at most.
+#[test]
+fn one_who_is_woken_and_never_comes_is_waited_for_until_half_of_the_wait_is_over() {
+    let (_, timer, mut crowd) = crowd(one_a_second(), 102);
+    (1..100).for_each(|place| crowd.drop_one(place));
+    assert_eq!(woken(&crowd), [100], "the head is earlier");
+    let _stuck = crowd.tasks[100].take();
+    let start = timer.now();
+    let ended = crowd.run(&timer, start + HOUR);
+    let [(101, when, departed)] = ended.as_slice() else {
+        panic!("{ended:?}")
+    };
+    assert!(departed.is_ok());
+    let half = (101 * SECOND) / 2;
+    assert!(*when - start <= half, "{:?}", *when - start);
+}
+
+/// T5, T7: who was woken when a probe had succeeded is stuck. The others sleep until its time would have been over.
+#[test]
+fn one_who_is_woken_and_never_comes_is_waited_for_as_long_as_for_a_probe() {
+    for used in [false, true] {
+        let timer = ManualTimer::new();
+        let bucket = Bucket::builder(one_a_second())
+            .max_wait(HOUR)
+            .probe_timeout(MINUTE)
+            .wakeups(true)
+            .build();
+        bucket.pause_for(SECOND, timer.now());
+        timer.advance(2 * SECOND);
+        let start = timer.now();
+        let probe = bucket.try_depart(Cost::ONE, start).expect("it is free");
+        let reserve = |_| bucket.reserve(Cost::ONE, start).expect("there is room");
+        let mut crowd = Crowd::new((0..12).map(|at| reserve(at).ready(timer.clone())));
+        crowd.settle();
+        timer.advance(10 * SECOND);
+        probe.succeeded(timer.now());
+        assert_eq!(woken(&crowd), [0, 1], "one has its slot, one is the head");
+        let _stuck = [0, 1].map(|at| crowd.tasks[at].take());
+        let mut begins = start + MINUTE;
+        if used {
+            // Whoever looks at the bucket once the slot has passed wakes the next.
+            timer.advance(3 * SECOND / 2);
+            status(&bucket, &timer);
+            assert_eq!(woken(&crowd), [2]);
+            begins = timer.now() + SECOND / 2;
+        }
+        let ended = crowd.run(&timer, start + HOUR);
+        assert_eq!(ended.len(), 10);
+        let (_, first, _) = ended[0];
+        let (_, last, _) = ended[9];
+        assert!(first <= begins, "{:?}", first - start);
+        assert!(last <= begins + 10 * SECOND, "{:?}", last - start);
+    }
+}

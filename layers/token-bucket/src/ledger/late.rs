@@ -1,6 +1,6 @@
 //! What is said to those whose slot has passed.
 //!
-//! **Each has a time of its own, behind those who asked before it. It costs those behind it one slot's distance if it
+//! **Each has a time of its own, behind those before it in the line. It costs those behind it one slot's distance if it
 //! lines up for it, and nothing if it only asks.**
 //!
 //! A time that nobody comes for is lost to all. So who waits for something else, too, lines up when it waits for this
@@ -13,10 +13,10 @@ enum Turn {
     Now,
     /// Then, by the place that it has.
     Kept(u64),
-    /// Then, if it waits before all places: its own has lapsed.
+    /// Then, if it takes the first place. It had one whose time has come, and goes as soon as departures allow.
     First(u64),
-    /// Then, if it takes a place at the end.
-    Last(u64),
+    /// Then, if it takes a place.
+    Behind(u64),
 }
 
 impl Ledger {
@@ -25,7 +25,7 @@ impl Ledger {
         match self.turn(ticket, now) {
             Turn::Now => Verdict::Due,
             Turn::Kept(at) => Verdict::NotUntil(at),
-            Turn::First(at) | Turn::Last(at) => Verdict::Late(at),
+            Turn::First(at) | Turn::Behind(at) => Verdict::Late(at),
         }
     }
 
@@ -33,55 +33,53 @@ impl Ledger {
     pub(crate) fn line_up(&mut self, ticket: &mut Ticket) {
         match self.turn(ticket, self.time.now()) {
             Turn::Now | Turn::Kept(_) => return,
-            Turn::First(at) => self.line.delay(ticket.id, at, ticket.cost),
-            Turn::Last(_) => ticket.place = Some(self.line.join(ticket.cost)),
+            Turn::First(at) => self.line.advance(at),
+            Turn::Behind(_) => {}
         }
+        self.line.join(ticket);
         self.make_way();
     }
 
     fn turn(&self, ticket: &Ticket, now: u64) -> Turn {
-        let cost = ticket.cost;
-        if let Some(place) = ticket.place {
-            if let Some(through) = self.line.through(place) {
-                return Turn::Kept(self.late(through - u64::from(cost), cost));
-            }
-            let alone = self.follows(cost).max(self.gate.paused_until());
-            if alone <= now {
-                return Turn::Now;
-            }
-            // Not all of them at once: after another stall they are all there.
-            if self.line.may_delay(ticket.id) {
-                return Turn::First(alone);
-            }
+        let (place, cost) = (self.line.place_of(ticket), ticket.cost);
+        let before = self.line.before(place);
+        if self.line.has(place) {
+            return Turn::Kept(self.late(before, cost));
         }
-        match self.late(self.line.units(), cost) {
+        if ticket.place.is_some() && before == 0 {
+            let alone = self.follows(cost).max(self.gate.paused_until());
+            return if alone <= now {
+                Turn::Now
+            } else {
+                Turn::First(alone)
+            };
+        }
+        match self.late(before, cost) {
             at if at <= now => Turn::Now,
-            at => Turn::Last(at),
+            at => Turn::Behind(at),
         }
     }
 
     /// Takes away the places whose time has come.
     pub(super) fn advance_line(&mut self, now: u64) {
-        self.line.lapse(now, self.plan.pace().spacing);
         while let Some(units) = self.line.first()
             && self.late(0, units) <= now
         {
             let next = self.late(units.into(), 1);
-            self.line.pass(units, next);
+            self.line.pass(next);
         }
     }
 
     /// Keeps the slots to come behind those in the line, and no further back than that.
     pub(super) fn make_way(&mut self) {
         let units = self.line.units();
-        let last = match units.checked_sub(1) {
-            Some(before) => Some(self.late(before, 1)),
-            None => self.line.delayed().map(|(until, _)| until),
-        };
+        let last = units.checked_sub(1).map(|before| self.late(before, 1));
         let end = self.late(units, 1).max(self.time.now());
-        let (first, before) = self.line_starts(units);
-        let arrival = self.departures.arrival().max(Fine::whole(first));
-        let arrival = self.plan.pace().after(arrival, before);
+        let arrival = self
+            .departures
+            .arrival()
+            .max(Fine::whole(self.line_starts()));
+        let arrival = self.plan.pace().after(arrival, units);
         self.plan.stay_behind(last, end, arrival);
     }
 
@@ -91,7 +89,7 @@ impl Ledger {
     /// is told so.
     fn late(&self, before: u64, cost: u32) -> u64 {
         let pace = self.plan.pace();
-        let (first, before) = self.line_starts(before);
+        let first = self.line_starts();
         let spaced = first.saturating_add(before.saturating_mul(pace.spacing));
         let last = before + u64::from(cost) - 1;
         let arrival = self.departures.arrival().max(Fine::whole(first));
@@ -104,13 +102,10 @@ impl Ledger {
         spaced.max(conforms).max(opens)
     }
 
-    /// Returns when the line can begin to move, and how many units are then before a place with so many before it.
-    fn line_starts(&self, before: u64) -> (u64, u64) {
-        let (until, units) = self.line.delayed().unwrap_or_default();
-        let first = (self.departures.spaced(self.plan.pace()))
+    /// Returns when the line can begin to move.
+    fn line_starts(&self) -> u64 {
+        (self.departures.spaced(self.plan.pace()))
             .max(self.gate.paused_until())
             .max(self.line.floor())
-            .max(until);
-        (first, before + u64::from(units))
     }
 }

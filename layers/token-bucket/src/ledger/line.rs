@@ -1,34 +1,33 @@
 //! Those whose slot has passed and who could not depart at once.
 //!
-//! **They have places and no times: when one leaves, those behind are further in front. A place whose time has come
-//! is taken away, whether or not its owner came.**
+//! **They have places and no times: when one leaves, those behind are further in front, and when one turns up who belongs
+//! before them, further behind. A place whose time has come is taken away, whether or not its owner came.**
+//!
+//! A place is a number that its owner keeps, also when its time has come in vain. Whoever pays several buckets has that of
+//! its arrival, so that those have it in the same order everywhere, wherever they had to line up before; else one would go
+//! to a line while another of them, who came later, is in front of the next. The others line up at the end, so that
+//! nobody is moved back by somebody whose timer was a little later.
 
-use super::queue::Queue;
+use super::{Ticket, places::Places};
 
-/// The places, in the order in which they were asked for.
+/// The places.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    places: Queue,
-    /// How many places there ever were.
-    count: u64,
+    places: Places,
     /// The first place has its time no earlier than this. The one before it may never have come, and then there is no
     /// departure to keep a distance from.
     floor: u64,
-    /// One whose time has come and who has to wait a little more, because those before it were late.
-    delayed: Option<Delayed>,
+    /// The highest place there ever was.
+    last: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Delayed {
-    id: u64,
-    until: u64,
-    units: u32,
-}
+/// How far apart the places are that are given by arrival.
+const APART: u64 = 1 << 6;
 
 impl Line {
     /// Tells whether nobody is in it.
     pub(super) const fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.delayed.is_none()
+        self.places.units() == 0
     }
 
     /// How many units have places.
@@ -38,25 +37,52 @@ impl Line {
 
     /// How many units the first place has.
     pub(super) fn first(&self) -> Option<u32> {
-        self.places.front_units()
+        self.places.first().map(|(_, units)| units)
     }
 
-    /// Takes a place at the end.
-    pub(super) fn join(&mut self, units: u32) -> u64 {
-        self.count += 1;
-        self.places.push(self.count, units);
-        self.count
+    /// Tells whether a place is there, which it is until its time has come.
+    pub(super) fn has(&self, place: u64) -> bool {
+        self.places.has(place)
     }
 
-    /// Returns how many units have places up to and with this one, if it has not been taken away.
-    pub(super) fn through(&self, place: u64) -> Option<u64> {
-        self.places.through(place)
+    /// Returns how many units have places before this one.
+    pub(super) fn before(&self, place: u64) -> u64 {
+        self.places.before(place)
+    }
+
+    /// Returns the place that a ticket keeps or would be given.
+    pub(super) fn place_of(&self, ticket: &Ticket) -> u64 {
+        let of_arrival = ticket.id.saturating_mul(APART);
+        match ticket.place {
+            Some(place) => place,
+            None if ticket.is_shared => of_arrival,
+            None => {
+                let next = self.last.saturating_add(1);
+                // Those that go by arrival are all kept free.
+                of_arrival.max(next + u64::from(next.is_multiple_of(APART)))
+            }
+        }
+    }
+
+    /// Gives a ticket its place, or gives it back.
+    pub(super) fn join(&mut self, ticket: &mut Ticket) {
+        let place = self.place_of(ticket);
+        self.last = self.last.max(place);
+        self.places.insert(place, ticket.cost);
+        ticket.place = Some(place);
     }
 
     /// The first place's time has come; the next one's does not before `floor`.
-    pub(super) fn pass(&mut self, units: u32, floor: u64) {
-        (0..units).for_each(|_| self.places.spend());
+    pub(super) fn pass(&mut self, floor: u64) {
+        if let Some((place, _)) = self.places.first() {
+            self.places.remove(place);
+        }
         self.floor = floor;
+    }
+
+    /// The first place has its time this early, if departures allow.
+    pub(super) fn advance(&mut self, to: u64) {
+        self.floor = self.floor.min(to);
     }
 
     /// The first place has its time no earlier than this, until the next one passes.
@@ -68,36 +94,10 @@ impl Line {
         self.floor
     }
 
-    /// Tells whether this ticket may wait before all places, because no other one does.
-    pub(super) fn may_delay(&self, id: u64) -> bool {
-        self.delayed.is_none_or(|delayed| delayed.id == id)
-    }
-
-    /// Lets a ticket wait before all places.
-    pub(super) fn delay(&mut self, id: u64, until: u64, units: u32) {
-        self.delayed = Some(Delayed { id, until, units });
-    }
-
-    /// Until when somebody waits before all places, and of how many units.
-    pub(super) fn delayed(&self) -> Option<(u64, u32)> {
-        self.delayed.map(|delayed| (delayed.until, delayed.units))
-    }
-
-    /// Forgets the delayed one if it did not come, but not the distance to it.
-    pub(super) fn lapse(&mut self, now: u64, gap: u64) {
-        if let Some(delayed) = self.delayed
-            && delayed.until < now
-        {
-            self.floor = self.floor.max(delayed.until.saturating_add(gap));
-            self.delayed = None;
-        }
-    }
-
-    /// A ticket that was given this place departs or gives up.
-    pub(super) fn leave(&mut self, id: u64, place: u64, now: u64) {
-        self.delayed.take_if(|delayed| delayed.id == id);
-        self.places.cancel(place);
-        if self.places.is_empty() {
+    /// A ticket that was given a place departs or gives up.
+    pub(super) fn leave(&mut self, place: u64, now: u64) {
+        self.places.remove(place);
+        if self.is_empty() {
             // Nobody is there who would lose his turn if those before him are waited for no longer.
             self.floor = self.floor.min(now);
         }

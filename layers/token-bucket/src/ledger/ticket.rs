@@ -5,8 +5,10 @@
 pub(crate) struct Ticket {
     pub(super) id: u64,
     pub(super) cost: u32,
-    /// Its place among those whose slot has passed, if it was given one.
+    /// Its place among those whose slot has passed, if it was ever given one.
     pub(super) place: Option<u64>,
+    /// Whether its owner has tickets of other ledgers, and needs all of them.
+    pub(super) is_shared: bool,
 }
 
 impl Ticket {
@@ -16,6 +18,12 @@ impl Ticket {
 
     pub(crate) const fn cost(&self) -> u32 {
         self.cost
+    }
+
+    /// Makes it one of several that depart together.
+    pub(crate) const fn shared(mut self) -> Self {
+        self.is_shared = true;
+        self
     }
 }
 

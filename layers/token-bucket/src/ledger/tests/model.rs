@@ -5,7 +5,7 @@ use crate::{
     Quota,
     ledger::{FLOAT, nanos},
 };
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Everything that happened, oldest first, and how much that is forgotten was before it.
 #[derive(Clone, Debug, Default)]
@@ -59,13 +59,11 @@ pub(super) struct Model {
     floor: u64,
     /// No slot before this time, and none with an arrival before this one.
     barrier: (u64, u128),
-    /// Those whose slot has passed and who have a place: who, and of how many units.
+    /// Those whose slot has passed and who have a place, in their order: who, and of how many units.
     line: Vec<(u64, u64)>,
     line_floor: u64,
-    /// Who waits before the line, until when, and of how many units.
-    delayed: Option<(u64, u64, u64)>,
-    /// Who ever had a place in the line.
-    had_place: HashSet<u64>,
+    /// Who ever had a place in the line, and which.
+    had_place: HashMap<u64, (u64, usize)>,
     /// Who has which slots to come.
     plan: Vec<(u64, VecDeque<u64>)>,
     /// Departures, as if they were slots.
@@ -74,6 +72,11 @@ pub(super) struct Model {
     gate: Gate,
     paused_until: u64,
     since: u64,
+}
+
+/// Which of the tickets are taken to be one of several.
+pub(super) const fn is_shared(id: u64) -> bool {
+    id.is_multiple_of(3)
 }
 
 impl Model {
@@ -89,8 +92,7 @@ impl Model {
             barrier: (0, 0),
             line: Vec::new(),
             line_floor: 0,
-            delayed: None,
-            had_place: HashSet::new(),
+            had_place: HashMap::new(),
             plan: Vec::new(),
             departures: State::default(),
             departed: 0,
@@ -190,11 +192,10 @@ impl Model {
         self.line.iter().map(|(_, units)| units).sum()
     }
 
-    /// When the line can begin to move, and how many units wait before it.
-    fn line_starts(&self) -> (u64, u64) {
-        let (_, until, units) = self.delayed.unwrap_or_default();
+    /// When the line can begin to move.
+    fn line_starts(&self) -> u64 {
         let first = self.spaced(&self.departures).max(self.paused_until);
-        (first.max(self.line_floor).max(until), units)
+        first.max(self.line_floor)
     }
 
     /// The arrival that so many units after the first of the line have.
@@ -205,8 +206,7 @@ impl Model {
 
     /// When one departs who has so many units of the line before it.
     fn late(&self, before: u64, cost: u64) -> u64 {
-        let (first, delayed) = self.line_starts();
-        let before = before + delayed;
+        let first = self.line_starts();
         let last = before + cost - 1;
         let (rounds, place) = (last / self.limit, last % self.limit);
         let window = &self.departures.spent;
@@ -217,12 +217,6 @@ impl Model {
     }
 
     fn advance_line(&mut self) {
-        if let Some((_, until, _)) = self.delayed
-            && until < self.now
-        {
-            self.line_floor = self.line_floor.max(until + self.spacing);
-            self.delayed = None;
-        }
         while let Some(&(_, units)) = self.line.first()
             && self.late(0, units) <= self.now
         {
@@ -234,28 +228,21 @@ impl Model {
     /// Slots stay behind the line, and no further.
     fn make_way(&mut self) {
         let units = self.in_line();
-        let last = match units {
-            0 => self.delayed.map(|(_, until, _)| until),
-            _ => Some(self.late(units - 1, 1)),
-        };
+        let last = (units > 0).then(|| self.late(units - 1, 1));
         let mut end = self.late(units, 1).max(self.now);
         if let Some(last) = last {
             end = end.max(last + 1);
         }
         let collides = last.is_some_and(|last| self.times(1)[0] <= last);
         if collides || self.barrier.0 > end {
-            let (first, delayed) = self.line_starts();
-            self.barrier = (end, self.line_arrival(first, units + delayed));
+            self.barrier = (end, self.line_arrival(self.line_starts(), units));
             self.replan();
         }
     }
 
     fn leave_line(&mut self, id: u64) {
-        if self.delayed.is_some_and(|(delayed, ..)| delayed == id) {
-            self.delayed = None;
-        }
         self.line.retain(|(other, _)| *other != id);
-        if self.had_place.contains(&id) && self.line.is_empty() {
+        if self.had_place.contains_key(&id) && self.line.is_empty() {
             self.line_floor = self.line_floor.min(self.now);
         }
     }
@@ -328,25 +315,29 @@ impl Model {
         }
         let units = u64::from(cost);
         let alone = self.follows(cost).max(self.paused_until);
-        let mut at = self.late(self.in_line(), units);
-        if self.had_place.contains(&id) {
-            if let Some(place) = self.line.iter().position(|(other, _)| *other == id) {
-                let before = self.line[..place].iter().map(|(_, units)| units).sum();
-                return Err(self.late(before, units));
-            }
-            let is_free = self.delayed.is_none_or(|(delayed, ..)| delayed == id);
-            if alone > self.now && is_free {
-                self.delayed = Some((id, alone, units));
-                self.make_way();
-                return Err(alone);
-            }
-            if alone <= self.now {
-                at = alone;
-            }
+        let key = self.had_place.get(&id).copied().unwrap_or_else(|| {
+            // Others than shared ones go to the end: behind the highest there ever was, as the next in its wake.
+            let last = self.had_place.values().max().filter(|_| !is_shared(id));
+            last.filter(|(of, _)| *of >= id)
+                .map_or((id, 0), |(of, wake)| (*of, wake + 1))
+        });
+        let place = (self.line.iter())
+            .take_while(|(other, _)| self.had_place[other] < key)
+            .count();
+        let before = self.line[..place].iter().map(|(_, units)| units).sum();
+        let mut at = self.late(before, units);
+        if self.line.iter().any(|(other, _)| *other == id) {
+            return Err(at);
+        }
+        if self.had_place.contains_key(&id) && place == 0 {
+            at = alone;
         }
         if at > self.now {
-            self.had_place.insert(id);
-            self.line.push((id, units));
+            if place == 0 && self.had_place.contains_key(&id) {
+                self.line_floor = self.line_floor.min(alone);
+            }
+            self.had_place.insert(id, key);
+            self.line.insert(place, (id, units));
             self.make_way();
             return Err(at);
         }
@@ -356,7 +347,7 @@ impl Model {
         let mut departures = self.departures.clone();
         (0..cost).for_each(|_| self.step(&mut departures, self.now));
         self.departures = departures;
-        if self.had_place.contains(&id) {
+        if self.had_place.contains_key(&id) || !self.line.is_empty() {
             self.make_way();
         }
         if self.gate == Gate::Armed {
@@ -372,7 +363,7 @@ impl Model {
         self.plan.retain(|(other, _)| *other != id);
         self.replan();
         self.leave_line(id);
-        if self.had_place.contains(&id) {
+        if self.had_place.contains_key(&id) {
             self.make_way();
         }
     }

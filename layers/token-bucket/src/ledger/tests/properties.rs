@@ -1,6 +1,11 @@
 //! Random histories: the ledger says what the model says, and no law is broken.
 
-use super::{super::window::Window, MILLI, PATIENCE, SECOND, model::Model, quota};
+use super::{
+    super::window::Window,
+    MILLI, PATIENCE, SECOND,
+    model::{Model, is_shared},
+    quota,
+};
 use crate::{
     Quota,
     ledger::{Departed, Ledger, Ticket, Verdict, nanos, queue::Queue},
@@ -138,7 +143,10 @@ impl Pair {
                 let cost = cost.min(self.quota.burst());
                 let quote = self.ledger.quote(self.clock(), cost);
                 assert_eq!(quote, self.model.quote(self.now, cost), "quote");
-                let ticket = self.ledger.acquires(self.clock(), cost);
+                let mut ticket = self.ledger.acquires(self.clock(), cost);
+                if is_shared(ticket.id) {
+                    ticket = ticket.shared();
+                }
                 self.model.acquire(self.now, ticket.id, cost);
                 self.tickets.insert(ticket.id, (ticket, quote));
             }
@@ -212,6 +220,7 @@ impl Pair {
             Ok(departed) => {
                 assert_eq!(Ok(departed.number), expected);
                 self.tickets.remove(&id);
+                self.overtook_nobody(id);
                 self.unanswered.push(departed);
                 self.departed(cost);
             }
@@ -223,6 +232,19 @@ impl Pair {
                 assert!(at > now, "told to come at {at}, and it is {now}");
             }
             Err(verdict) => panic!("{verdict:?}"),
+        }
+    }
+
+    /// T3: of those who are one of several, whoever came before this one has left, or has let its time pass.
+    fn overtook_nobody(&mut self, id: u64) {
+        for (&other, (ticket, _)) in self.tickets.range(..id) {
+            let ledger = &mut self.ledger;
+            let place = ticket.place.filter(|place| ledger.line.has(*place));
+            let waits = ledger.slot(other).is_some() || place.is_some();
+            assert!(
+                !(is_shared(id) && is_shared(other) && waits),
+                "{id} overtook {other}"
+            );
         }
     }
 
@@ -338,9 +360,9 @@ proptest! {
         while !pair.tickets.is_empty() {
             pair.step(Step::Cancel(0));
         }
-        // Slots that have passed are spent; that is forgotten after a period.
+        // Slots that have passed are spent; that is forgotten after a period, or the spacing if that is longer.
         pair.step(Step::Clock(0));
-        let later = nanos(quota.period()).max(20 * MILLI);
+        let later = nanos(quota.period().max(quota.spacing())).max(20 * MILLI);
         pair.set(pair.now + later);
         pair.compare();
         pair.set(pair.now + later);
