@@ -91,6 +91,7 @@ mod read;
 mod body;
 mod json;
 
+mod families;
 mod family;
 mod policy;
 mod retry_after;
@@ -98,6 +99,7 @@ mod table;
 mod tally;
 
 mod civil;
+mod clocks;
 mod cursor;
 mod decimal;
 mod http_date;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::{
+    clocks::Clocks,
     quota::{Resource, ServerQuota, Unit},
     structured::{self, Member},
-    when::{Clocks, When},
+    when::When,
 };
 
 pub(crate) const RATE_LIMIT: &str = "ratelimit";

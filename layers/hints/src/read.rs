@@ -6,11 +6,12 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{
     Dialect, Hints, Limit, SECONDARY_LIMIT_WAIT, Source, Wait, body as error_body,
-    family::{Families, Family, Figure},
+    clocks::Clocks,
+    families::Families,
+    family::{Family, Figure},
     policy::{self, Policies},
     retry_after,
     tally::Tally,
-    when::Clocks,
 };
 
 /// Reads everything that one response says about coming back.

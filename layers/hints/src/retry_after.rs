@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{Source, Wait, decimal::Decimal, http_date, when::Clocks};
+use crate::{Source, Wait, clocks::Clocks, decimal::Decimal, http_date};
 
 pub(crate) const RETRY_AFTER_MS: &str = "retry-after-ms";
 pub(crate) const SHOULD_RETRY: &str = "x-should-retry";

@@ -3,11 +3,12 @@
 use std::slice;
 
 use crate::{
+    clocks::{Clocks, Reset},
     decimal::Decimal,
     family::Figure,
     http_date,
     quota::Resource,
-    when::{Clocks, Reset, When},
+    when::When,
 };
 
 /// One quota's figures.
