@@ -2,13 +2,17 @@
 
 use http::{Method, StatusCode};
 use http_body::{Body, Frame};
-use std::{fmt, task::Poll};
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    task::Poll,
+};
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyEnd {
-    /// It was read to its end, trailers included.
+    /// It was read to its end, trailers included, or its owner was told that nothing more would come and stopped there.
     Complete,
     /// It yielded an error.
     Failed,
@@ -32,8 +36,14 @@ impl<F: FnOnce(BodyEnd)> OnBodyEnd for F {
 pub type PolledFrame<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
 
 /// Calls its handler exactly once: when the body it watches has ended, or when it is dropped before that.
+///
+/// It looks at the body after each poll and at no other time. An end that a body learns of between two polls, like an
+/// HTTP/2 `END_STREAM` that arrives when the last frame was taken, is reported with the next poll; with the drop, if the
+/// owner was [told](Self::tell) of it.
 pub struct EndGuard<H: OnBodyEnd> {
     handler: Option<H>,
+    // Relaxed: whoever drops the guard is after all who had a reference to it.
+    is_known: AtomicBool,
 }
 
 impl<H: OnBodyEnd> EndGuard<H> {
@@ -41,6 +51,7 @@ impl<H: OnBodyEnd> EndGuard<H> {
     pub fn new<B: Body>(body: &B, handler: H) -> Self {
         let mut guard = Self {
             handler: Some(handler),
+            is_known: AtomicBool::new(false),
         };
         if body.is_end_stream() {
             guard.end(BodyEnd::Complete);
@@ -60,6 +71,17 @@ impl<H: OnBodyEnd> EndGuard<H> {
             }
             Poll::Ready(Some(Ok(_))) => {}
         }
+    }
+
+    /// Passes on what the body has just told its owner of its [end](Body::is_end_stream).
+    ///
+    /// An owner who knows that nothing more will come need not poll again. When it drops the body then, that was read to its
+    /// end.
+    pub fn tell(&self, is_end_stream: bool) -> bool {
+        if is_end_stream {
+            self.is_known.store(true, Relaxed);
+        }
+        is_end_stream
     }
 
     /// Reports `end`, unless an end was reported before.
@@ -87,7 +109,12 @@ impl<H: OnBodyEnd> EndGuard<H> {
 
 impl<H: OnBodyEnd> Drop for EndGuard<H> {
     fn drop(&mut self) {
-        self.end(BodyEnd::Dropped);
+        let end = if *self.is_known.get_mut() {
+            BodyEnd::Complete
+        } else {
+            BodyEnd::Dropped
+        };
+        self.end(end);
     }
 }
 

@@ -7,7 +7,8 @@
 //! The end is noticed as early as it can be known: with the last frame when the body says
 //! [`is_end_stream`](http_body::Body::is_end_stream) after it, with the trailers, and at once for a body that
 //! is empty from the start. A wrapper that waits for its own drop gives back too late: a body that was fully
-//! read may be kept for a long time.
+//! read may be kept for a long time. What a body learns between two polls cannot be noticed before the next one or the
+//! drop: nobody is there to look.
 //!
 //! A response that has no body at all – to `HEAD`, or 204 and 304 – should not hold anything; see [`has_body`].
 //!

@@ -53,7 +53,7 @@ impl<B: Body, H: OnBodyEnd> Body for ObservedBody<B, H> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.guard.tell(self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

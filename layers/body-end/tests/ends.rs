@@ -23,8 +23,15 @@ enum Step {
 
 /// A body that does what its script says; `knows_its_end` is what `is_end_stream` tells of an empty script.
 struct Scripted {
-    script: VecDeque<Step>,
+    script: RefCell<VecDeque<Step>>,
     knows_its_end: bool,
+}
+
+impl Scripted {
+    /// What was to come is that nothing comes.
+    fn learns_its_end(&self) {
+        self.script.borrow_mut().clear();
+    }
 }
 
 impl Body for Scripted {
@@ -32,10 +39,11 @@ impl Body for Scripted {
     type Error = &'static str;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-        match self.script.pop_front() {
+        let step = self.script.borrow_mut().pop_front();
+        match step {
             None => Poll::Ready(None),
             Some(Step::Data) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data"))))),
             Some(Step::Trailers) => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
@@ -45,7 +53,7 @@ impl Body for Scripted {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.knows_its_end && self.script.is_empty()
+        self.knows_its_end && self.script.borrow().is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -61,7 +69,7 @@ fn observed(
 ) -> (ObservedBody<Scripted, impl FnOnce(BodyEnd)>, Ends) {
     let ends = Ends::default();
     let body = Scripted {
-        script: script.into_iter().collect(),
+        script: RefCell::new(script.into_iter().collect()),
         knows_its_end,
     };
     let record = Rc::clone(&ends);
@@ -133,6 +141,60 @@ fn a_pending_body_that_is_dropped_was_dropped() {
     let (body, ends) = observed(true, [Step::Data]);
     drop(body);
     assert_eq!(*ends.borrow(), [BodyEnd::Dropped]);
+}
+
+/// HTTP/2: `END_STREAM` arrives alone, when the last frame was taken, and nobody polls any more.
+#[test]
+fn an_end_that_is_learned_between_two_polls_is_reported_with_the_next() {
+    let (body, ends) = observed(true, [Step::Data, Step::Pending]);
+    let mut body = Box::pin(body);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    body.as_ref().get_ref().get_ref().learns_its_end();
+    assert!(ends.borrow().is_empty(), "there is nobody to notice it");
+    assert!(matches!(
+        body.as_mut().poll_frame(&mut cx),
+        Poll::Ready(None)
+    ));
+    assert_eq!(*ends.borrow(), [BodyEnd::Complete]);
+}
+
+/// An owner need not poll a body that says it is at its end. Such a body was reported as dropped.
+#[test]
+fn who_was_told_that_nothing_more_comes_has_read_to_the_end() {
+    for asks in [true, false] {
+        let (body, ends) = observed(true, [Step::Data, Step::Pending]);
+        let mut body = Box::pin(body);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+        assert!(!body.is_end_stream());
+        body.as_ref().get_ref().get_ref().learns_its_end();
+        assert!(!asks || body.is_end_stream());
+        assert!(ends.borrow().is_empty(), "to ask changes nothing yet");
+        drop(body);
+        let end = if asks {
+            BodyEnd::Complete
+        } else {
+            BodyEnd::Dropped
+        };
+        assert_eq!(*ends.borrow(), [end], "asks: {asks}");
+    }
+}
+
+/// Not even a body that takes it back is reported twice.
+#[test]
+fn what_is_polled_after_it_told_its_end_ends_as_it_does() {
+    let (body, ends) = observed(true, [Step::Data, Step::Pending]);
+    let mut body = Box::pin(body);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    let inner = body.as_ref().get_ref().get_ref();
+    inner.learns_its_end();
+    assert!(body.is_end_stream());
+    inner.script.borrow_mut().push_back(Step::Error);
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    drop(body);
+    assert_eq!(*ends.borrow(), [BodyEnd::Failed]);
 }
 
 #[test]
