@@ -1,5 +1,8 @@
 //! Where an API lives, and where a request goes.
 
+mod path;
+
+use self::path::Path;
 use http::{
     HeaderMap, Uri,
     header::HOST,
@@ -13,8 +16,7 @@ pub(crate) struct Place {
     host: String,
     /// If none is given, any will do.
     port: Option<u16>,
-    /// Without a slash at its end.
-    path: String,
+    path: Path,
 }
 
 /// The host and port that a request goes to.
@@ -90,7 +92,7 @@ impl Place {
         Ok(Self {
             host: host.to_owned(),
             port,
-            path: path.trim_end_matches('/').to_owned(),
+            path: Path::new(path),
         })
     }
 
@@ -111,12 +113,7 @@ impl Place {
         if !port || (self.host != target.host && !self.host.eq_ignore_ascii_case(target.host)) {
             return None;
         }
-        let by_port = self.port.is_some();
-        if self.path.is_empty() {
-            return Some((0, by_port));
-        }
-        let rest = path.strip_prefix(self.path.as_str())?;
-        // "/search" is no prefix of "/searches".
-        (rest.is_empty() || rest.starts_with('/')).then_some((self.path.len(), by_port))
+        let begins = self.path.begins(path);
+        begins.then_some((self.path.len(), self.port.is_some()))
     }
 }
