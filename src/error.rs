@@ -296,10 +296,12 @@ fn location(headers: &HeaderMap) -> Option<String> {
         Some((_, port)) if !port.ends_with(']') => port,
         _ => "",
     };
-    // What is no port may be the beginning of a password that has a `/`, `?` or `#` in it.
+    // What is no port may be the beginning of a password that has a `/`, `?` or `#` in it; and what is behind a first `@`
+    // the rest of one.
     let is_host = !host.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
-    let is_cut = !authority.contains('@') && (path.contains('@') || behind.contains('@'));
-    (is_host && !(is_cut && host.contains(':'))).then(|| format!("{scheme}//{host}{path}"))
+    let is_cut = (host.len() < authority.len() || host.contains(':'))
+        && (path.contains('@') || behind.contains('@'));
+    (is_host && !is_cut).then(|| format!("{scheme}//{host}{path}"))
 }
 
 impl fmt::Display for Error {
@@ -369,7 +371,8 @@ mod tests {
             ("https://h/a/b", "https://h/a/b"),
             ("https://h/a?token=x#y", "https://h/a"),
             ("https://h?token=x", "https://h"),
-            ("https://user:x@h/a@b", "https://h/a@b"),
+            ("https://h/a@b", "https://h/a@b"),
+            ("https://user:x@h/a", "https://h/a"),
             ("https://a@b:x@h:1/", "https://h:1/"),
             ("//user@h/a", "//h/a"),
             ("/repositories/1", "/repositories/1"),
@@ -392,6 +395,10 @@ mod tests {
             "https://user:x#y@h/",
             "https://user:p/w@h/",
             "https://user:1/w@h/",
+            "https://u@corp:1/w@h/",
+            "https://u:p@1/w@h/",
+            "https://user:x@y?z@h/",
+            "https://user:x@h/a@b",
         ] {
             let headers = [(LOCATION, sent.parse().unwrap())].into_iter().collect();
             assert_eq!(location(&headers), None, "{sent}");

@@ -140,9 +140,11 @@ impl RequestContext {
     /// before that is forgotten.
     pub fn dispatched_at(&self, now: Instant) {
         self.0.dispatched.store(now.as_nanos(), Relaxed);
-        if self.failure().is_some_and(Failure::is_unsent) {
-            // By another layer than those who send it now, which has put something in the refusal's place.
-            self.0.failure.store(0, Relaxed);
+        let bits = self.0.failure.load(Relaxed);
+        if Failure::from_bits(bits).is_some_and(Failure::is_unsent) {
+            // By another layer than those who send it now, which has put something in the refusal's place. A failure that
+            // somebody else says at this moment stays.
+            let _ = self.0.failure.compare_exchange(bits, 0, Relaxed, Relaxed);
         }
     }
 

@@ -575,3 +575,52 @@ fn frames_trailers_size_and_errors_are_the_inner_bodys() {
     assert!(body.is_end_stream());
     assert_once(&recorder, &timer, Outcome::Ok);
 }
+
+/// M1: a layer inside may meet a refusal by sending the request another way. Then it was sent, whatever comes of it.
+#[test]
+fn an_answered_request_after_a_refusal_counts_as_sent() {
+    for (refusal, answer, outcome) in [
+        (Failure::Refused, Some(vec![Data]), Outcome::Ok),
+        (Failure::Refused, Some(vec![Data, Error]), Outcome::Failed),
+        (Failure::Refused, None, Outcome::Failed),
+        (Failure::DeadlineTooSoon, Some(vec![Error]), Outcome::Failed),
+        (Failure::DeadlineTooSoon, None, Outcome::Failed),
+    ] {
+        let (timer, recorder) = (ManualTimer::new(), Recorder::unlabelled());
+        timer.run(async {
+            let sent = send(&timer, &recorder, Request::new(()), |context| {
+                let (timer, answer) = (timer.clone(), answer.clone());
+                async move {
+                    context.fail(refusal);
+                    pass(&timer, millis(10)).await;
+                    context.dispatched_at(timer.now());
+                    assert_eq!(context.failure(), None, "the refusal is forgotten");
+                    pass(&timer, millis(30)).await;
+                    let script = answer.ok_or("reset by peer")?;
+                    Ok(Response::new(Scripted::new(&timer, script)))
+                }
+            });
+            if let Ok(response) = sent.await {
+                let _ = response.collect().await;
+            }
+        });
+        let summary = assert_once(&recorder, &timer, outcome);
+        assert_eq!(summary.attempts(), 1, "{refusal:?}, {answer:?}");
+        assert_phase(&summary, Phase::Headers, Some(millis(30)));
+    }
+}
+
+/// M1: what was answered was sent, also where nobody inside says so.
+#[test]
+fn an_answer_after_a_refusal_is_one_attempt_where_nobody_says_when_it_was_sent() {
+    let (timer, recorder) = (ManualTimer::new(), Recorder::unlabelled());
+    timer.run(async {
+        let response = send(&timer, &recorder, Request::new(()), |context| {
+            context.fail(Failure::Refused);
+            std::future::ready(Ok(Response::new(Scripted::new(&timer, [Data]))))
+        });
+        response.await.unwrap().collect().await.unwrap();
+    });
+    let summary = assert_once(&recorder, &timer, Outcome::Ok);
+    assert_eq!(summary.attempts(), 1);
+}
