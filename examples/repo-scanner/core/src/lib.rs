@@ -5,11 +5,16 @@
 //! repositories at any time, however long the list.
 
 mod github;
+mod options;
+mod outcome;
+mod reason;
 mod repos;
 mod scan;
 
 pub use self::{
     github::{GitHub, NotFetched, Repository},
+    options::ScanOptions,
+    outcome::{Failed, Outcome, Scanned, Stopped, Summary},
     repos::{NotARepository, RepoName, ReposError, repos},
-    scan::{Failed, Outcome, ScanOptions, Scanned, Scanner, Stopped, Summary},
+    scan::Scanner,
 };

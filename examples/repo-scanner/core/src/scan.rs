@@ -1,118 +1,21 @@
 //! The scan itself.
 
-use crate::{GitHub, NotFetched, RepoName, Repository};
+use crate::{
+    Failed, GitHub, NotFetched, Outcome, RepoName, Repository, ScanOptions, Scanned, Stopped,
+    Summary,
+    reason::{Reason, ServerIs},
+};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
-    collections::BTreeMap,
     future::{Future, poll_fn},
-    num::NonZeroUsize,
     pin::pin,
     task::Poll,
     time::Duration,
 };
-use tower_egress::{Error, ErrorKind, FetchExt, GaveUp, SleepUntil, Timer};
+use tower_egress::{ErrorKind, FetchExt, GaveUp, SleepUntil, Timer};
 
 /// How long is waited at least when a server says "later" and means "now".
 const AT_LEAST: Duration = Duration::from_secs(1);
-
-/// How a scan goes about it.
-///
-/// # Defaults
-///
-/// - 16 repositories at a time: enough to keep six connections and a rate limit busy
-/// - up to 65 minutes of patience with rate limits, for each repository: GitHub's own window is an hour, and what is
-///   given up a second before its end is lost
-/// - a repository that the server puts off, after all the stack's retries, is asked for again five times
-/// - a response that breaks off or takes too long is asked for again twice
-/// - the scan stops after 24 failures of the connection or timeouts in a row
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ScanOptions {
-    /// How many repositories are worked on at a time; most of them wait for the rate limit.
-    pub at_once: NonZeroUsize,
-    /// How long a repository may wait in all when a rate limit or the server says "later".
-    pub patience: Duration,
-    /// How often a repository is asked for again that the server refuses with a time to come back.
-    pub put_off: u32,
-    /// How often a response that breaks off or takes too long is asked for again. (A response that does not come is the stack's to retry.)
-    pub broken_bodies: u32,
-    /// After how many failures of the connection or timeouts in a row the server is taken to be gone.
-    pub give_up_after: usize,
-}
-
-impl Default for ScanOptions {
-    fn default() -> Self {
-        Self {
-            at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
-            patience: Duration::from_secs(3900),
-            put_off: 5,
-            broken_bodies: 2,
-            give_up_after: 24,
-        }
-    }
-}
-
-/// What became of one repository.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It was fetched.
-    Scanned(Scanned),
-    /// It was not.
-    Failed(Failed),
-}
-
-/// A repository that was fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scanned {
-    /// The name that was asked for. Since then it may have got [another](Repository::full_name).
-    pub name: RepoName,
-    /// What it is today.
-    pub repository: Repository,
-}
-
-/// A repository that could not be scanned, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// Its name.
-    pub name: RepoName,
-    /// Why, in few words that are the same for the same cause.
-    pub reason: String,
-}
-
-/// Why a scan ended before its list did.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Stopped<L, K> {
-    /// The list could not be read on.
-    #[error("{0}")]
-    List(L),
-    /// What was found could not be kept.
-    #[error("{0}")]
-    Keep(K),
-    /// It was told to end.
-    #[error("interrupted")]
-    Interrupted,
-    /// The server is gone.
-    #[error("no answer {failures} times in a row; the last time: {last}")]
-    ServerGone {
-        /// How many in a row.
-        failures: usize,
-        /// The last of them.
-        last: String,
-    },
-}
-
-/// What a scan came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Repositories fetched and kept.
-    pub scanned: u64,
-    /// Repositories that failed.
-    pub failed: u64,
-    /// How many failed for which reason.
-    pub reasons: BTreeMap<String, u64>,
-}
 
 /// Scans repositories through a client.
 #[derive(Clone, Debug)]
@@ -135,7 +38,8 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
     /// Scans the repositories of a list and hands each outcome to `keep`, in the order in which they come.
     ///
     /// Every repository of the list is handed over once, unless the scan is stopped. What was handed over by then is
-    /// in the summary. When `stop` is done, requests under way are dropped, and what was fetched is handed over.
+    /// in the summary. When `stop` is done, requests under way are dropped, and what was fetched is handed over; so they are
+    /// when outcomes cannot be kept, or the server is gone: some of them may wait for an hour.
     ///
     /// # Cancel safety
     ///
@@ -146,7 +50,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         keep: impl AsyncFn(Outcome) -> Result<(), K>,
         stop: impl Future<Output = ()>,
     ) -> (Summary, Result<(), Stopped<L, K>>) {
-        let mut list = list.into_iter().fuse();
+        let mut list = list.into_iter().fuse().peekable();
         let mut stop = pin!(stop);
         let mut summary = Summary::default();
         // Apart, so that what is told to end can end without what was fetched, and nobody who waits for a connection
@@ -154,7 +58,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         let (mut fetching, mut keeping) = (FuturesUnordered::new(), FuturesUnordered::new());
         let hand_over = async |(outcome, failure)| keep(outcome).await.map(|()| failure);
         let mut broken_in_a_row = 0;
-        // Set to end the scan; what is under way is finished first, so that nothing fetched is lost.
+        // Set to end the scan; what was fetched is handed over first.
         let mut stopped = None;
         let mut interrupted = false;
         loop {
@@ -166,13 +70,16 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                 }
             }
             let next = poll_fn(|cx| {
-                if !interrupted && stop.as_mut().poll(cx).is_ready() {
-                    interrupted = true;
-                    fetching.clear();
-                    stopped.get_or_insert(Stopped::Interrupted);
-                }
                 while let Poll::Ready(Some(fetched)) = fetching.poll_next_unpin(cx) {
                     keeping.push(hand_over(fetched));
+                }
+                if !interrupted && stop.as_mut().poll(cx).is_ready() {
+                    interrupted = true;
+                    // Who is told to end when there is only something left to keep has done it all.
+                    if !fetching.is_empty() || list.peek().is_some() {
+                        fetching.clear();
+                        stopped.get_or_insert(Stopped::Interrupted);
+                    }
                 }
                 match keeping.poll_next_unpin(cx) {
                     Poll::Ready(None) if !fetching.is_empty() => Poll::Pending,
@@ -196,6 +103,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                     summary.failed += 1;
                     *summary.reasons.entry(text.clone()).or_default() += 1;
                     if broken_in_a_row >= self.options.give_up_after && stopped.is_none() {
+                        fetching.clear();
                         stopped = Some(Stopped::ServerGone {
                             failures: broken_in_a_row,
                             last: text,
@@ -203,6 +111,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                     }
                 }
                 Err(error) => {
+                    fetching.clear();
                     stopped.get_or_insert(Stopped::Keep(error));
                 }
             }
@@ -266,62 +175,4 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
             SleepUntil::new(self.timer.clone(), again).await;
         }
     }
-}
-
-/// Why a repository was not fetched, and what that says about the server.
-struct Reason {
-    /// In few words, without what differs from one repository to the next.
-    text: String,
-    server: ServerIs,
-}
-
-/// What a failure says about the server.
-enum ServerIs {
-    There,
-    /// Nothing: the request was not sent.
-    Unknown,
-    Gone,
-}
-
-impl Reason {
-    fn of(error: &NotFetched) -> Self {
-        let (text, kind) = match error {
-            NotFetched::NoResponse(error) => (because(error), error.kind()),
-            NotFetched::Body(error) if error.kind() == ErrorKind::TimedOut => {
-                ("the response took too long".to_owned(), error.kind())
-            }
-            NotFetched::Body(error) => (because(error), error.kind()),
-            NotFetched::TooLarge { .. } => {
-                ("the response is too large".to_owned(), ErrorKind::Body)
-            }
-        };
-        let server = match kind {
-            ErrorKind::Transport | ErrorKind::TimedOut => ServerIs::Gone,
-            ErrorKind::Queue | ErrorKind::BodiesHeld | ErrorKind::RateLimited { .. } => {
-                ServerIs::Unknown
-            }
-            _ => ServerIs::There,
-        };
-        Self { text, server }
-    }
-}
-
-fn because(error: &Error) -> String {
-    match error.kind() {
-        ErrorKind::Status(status) => format!("the server answered {status}"),
-        ErrorKind::RateLimited { .. } => "rate limited for too long".to_owned(),
-        ErrorKind::Queue => "no connection became free".to_owned(),
-        ErrorKind::BodiesHeld => "responses that nobody reads hold all connections".to_owned(),
-        ErrorKind::TimedOut => "timed out".to_owned(),
-        ErrorKind::DeadlineExceeded => "the deadline has passed".to_owned(),
-        ErrorKind::InvalidRequest => "the request could not be built".to_owned(),
-        ErrorKind::Body => "the response broke off".to_owned(),
-        ErrorKind::Decode => "the response is not a repository".to_owned(),
-        _ => format!("the connection failed: {}", root_cause(error)),
-    }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let root = std::iter::successors(Some(error), |&error| error.source()).last();
-    root.unwrap_or(error).to_string()
 }

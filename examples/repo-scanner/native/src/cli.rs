@@ -11,7 +11,7 @@ use strict_origin::NamedRule;
 /// Without a command it starts a strict test server inside itself, scans the 1,200 repositories that it ships with,
 /// and prints what came of it.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -52,10 +52,21 @@ struct ScanArgs {
     db: PathBuf,
 
     /// What the API permits, for example github=600/1s,burst=10,spacing=5ms
-    #[arg(long, value_name = "github=QUOTA", value_parser = quota::parse)]
+    ///
+    /// Requests per time, with us, ms, s, m or h; then any of these:
+    ///
+    ///   burst=N        so many at once
+    ///   spacing=TIME   this far apart
+    ///   concurrent=N   so many in flight
+    ///   jitter=TIME    how early the test server inside lets a request come; for no other server
+    ///   slack=TIME     how much shorter it makes its time; for no other server
+    ///
+    /// Without it: github=600/1s,burst=10,spacing=5ms at the test server inside,
+    /// github=30/1m,burst=10,spacing=100ms at any other.
+    #[arg(long, verbatim_doc_comment, value_name = "github=QUOTA", value_parser = quota::parse)]
     quota: Vec<NamedRule>,
 
-    /// How many requests may be in flight
+    /// How many requests may be in flight; fewer if concurrent= of --quota says so
     #[arg(long, value_name = "N", default_value = "6", value_parser = concurrency)]
     concurrency: NonZeroUsize,
 
@@ -80,7 +91,17 @@ pub(crate) struct OriginArgs {
     pub(crate) port: u16,
 
     /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
-    #[arg(long, value_name = "API=QUOTA", value_parser = quota::parse)]
+    ///
+    /// Requests per time, with us, ms, s, m or h; then any of these:
+    ///
+    ///   burst=N        so many at once; more are told at the end
+    ///   spacing=TIME   this far apart; what is closer is told at the end
+    ///   concurrent=N   so many in flight; more are refused
+    ///   jitter=TIME    how early a request may come and not be told [default: 10ms]
+    ///   slack=TIME     how much shorter the time is made, in which more are refused [default: 0]
+    ///
+    /// Without it nothing is limited.
+    #[arg(long, verbatim_doc_comment, value_name = "API=QUOTA", value_parser = quota::parse)]
     pub(crate) quota: Vec<NamedRule>,
 
     /// The share of requests that are answered with a fault, 0 to 1

@@ -11,7 +11,7 @@ use std::{
 /// A list that was read once to find what is wrong with it, and how long it is.
 pub(crate) struct List {
     names: Box<dyn BufRead>,
-    count: usize,
+    count: u64,
 }
 
 impl List {
@@ -23,14 +23,20 @@ impl List {
         let Some(path) = path else {
             return Ok(Self {
                 names: Box::new(CATALOGUE.as_bytes()),
-                count: repos(CATALOGUE.as_bytes()).count(),
+                count: repos(CATALOGUE.as_bytes()).fold(0, |count, _| count + 1),
             });
         };
         let place = path.display();
         let unreadable = |error| Failure::usage(format!("cannot read {place}: {error}"));
         let wrong = |error| Failure::usage(format!("{place}: {error}"));
         let mut file = File::open(path).map_err(unreadable)?;
-        let twice = file.metadata().map_err(unreadable)?.is_file();
+        let kind = file.metadata().map_err(unreadable)?;
+        if kind.is_dir() {
+            return Err(Failure::usage(format!(
+                "cannot read {place}: it is a folder"
+            )));
+        }
+        let twice = kind.is_file();
         let (mut count, mut kept) = (0, Vec::new());
         for name in repos(BufReader::new(&file)) {
             let name = name.map_err(wrong)?;
@@ -53,7 +59,7 @@ impl List {
     }
 
     /// Returns how many repositories are in it.
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> u64 {
         self.count
     }
 

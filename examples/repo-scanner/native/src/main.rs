@@ -6,14 +6,17 @@ mod catalogue;
 mod cli;
 mod client;
 mod failure;
+mod interrupt;
 mod list;
 mod memory;
 mod origin;
+mod output;
 mod quota;
 mod report;
 mod scan;
 mod stack;
 mod store;
+mod target;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -29,12 +32,17 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            match command {
-                cli::Command::Scan(options) => scan::run(*options).await,
-                cli::Command::Origin(options) => origin::run(options).await,
-            }
-        }),
+        Ok(runtime) => {
+            let result = runtime.block_on(async {
+                match command {
+                    cli::Command::Scan(options) => scan::run(*options).await,
+                    cli::Command::Origin(options) => origin::run(options).await,
+                }
+            });
+            // A name that is being looked up would hold the end up.
+            runtime.shutdown_background();
+            result
+        }
         Err(error) => Err(failure::Failure::failed("cannot start the runtime", error)),
     };
     match result {

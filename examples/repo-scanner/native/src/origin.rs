@@ -1,18 +1,19 @@
 //! The strict test server, alone.
 
-use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure, quota};
+use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure, interrupt, output, quota};
 use strict_origin::{Catalogue, FaultPlan, NamedRule, StrictOrigin};
 
 /// Runs the server until Ctrl-C, then prints what it saw.
 pub(crate) async fn run(options: OriginArgs) -> Result<(), Failure> {
     quota::once_each(&options.quota)?;
     let origin = start(&options.quota, options.port, options.faults, options.seed).await?;
-    println!("{}", origin.url());
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Failure::failed("cannot wait for Ctrl-C", error))?;
-    println!("{}", origin.shutdown().await);
-    Ok(())
+    interrupt::heeded(async |told| {
+        output::print(origin.url())?;
+        // Who could tell is there as long as this is.
+        let _ = told.await;
+        output::print(origin.shutdown().await)
+    })
+    .await
 }
 
 /// Starts the server with the repositories that ship with this program.

@@ -1,7 +1,7 @@
 //! What a server permits: from the command line, for the stack, and in words.
 
 use crate::failure::Failure;
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 use strict_origin::{Api, NamedRule, Rule, RuleError};
 use tower_egress::{InvalidQuota, Quota};
 
@@ -11,6 +11,8 @@ pub(crate) struct Pace {
     asked: Quota,
     /// The same with head-room.
     pub(crate) quota: Quota,
+    /// How many requests may be in flight at the server, if it says so.
+    concurrent: Option<NonZeroUsize>,
 }
 
 impl Pace {
@@ -18,6 +20,7 @@ impl Pace {
     pub(crate) const GITHUB: Self = Self {
         asked: Quota::GITHUB,
         quota: Quota::GITHUB,
+        concurrent: None,
     };
 
     /// Makes the window a hundredth longer than the server's: a request that departs just in time may arrive a little
@@ -28,7 +31,13 @@ impl Pace {
         Ok(Self {
             asked: quota(&named.rule, per).map_err(refused)?,
             quota: quota(&named.rule, per + per / 100).map_err(refused)?,
+            concurrent: named.rule.concurrent().and_then(in_flight),
         })
+    }
+
+    /// Returns how many requests to have in flight, of the number that somebody wants.
+    pub(crate) fn concurrency(&self, wanted: NonZeroUsize) -> NonZeroUsize {
+        self.concurrent.map_or(wanted, |most| most.min(wanted))
     }
 }
 
@@ -41,6 +50,9 @@ impl fmt::Display for Pace {
         }
         if !asked.spacing().is_zero() {
             write!(f, ", {:?} apart", asked.spacing())?;
+        }
+        if let Some(concurrent) = self.concurrent {
+            write!(f, ", {concurrent} in flight")?;
         }
         if self.quota.period() > asked.period() {
             let period = self.quota.period();
@@ -56,8 +68,28 @@ fn quota(rule: &Rule, period: Duration) -> Result<Quota, InvalidQuota> {
         .with_spacing(rule.spacing())
 }
 
+/// No number of requests is too large to be a bound on them.
+fn in_flight(count: u32) -> Option<NonZeroUsize> {
+    NonZeroUsize::new(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// Returns what in a rule says how the server inside counts, which no other server is told of.
+pub(crate) fn only_inside(named: &NamedRule) -> Option<&'static str> {
+    let jitter = named.rule.jitter() != Rule::DEFAULT_JITTER;
+    let slack = !named.rule.slack().is_zero();
+    match (jitter, slack) {
+        (true, true) => Some("jitter= and slack="),
+        (true, false) => Some("jitter="),
+        (false, true) => Some("slack="),
+        (false, false) => None,
+    }
+}
+
 /// Parses one from the command line, and says what is wrong in the words of somebody who typed it.
 pub(crate) fn parse(text: &str) -> Result<NamedRule, String> {
+    if let Some(key) = given_twice(text) {
+        return Err(format!("{key}= is given more than once"));
+    }
     text.parse().map_err(|error| match error {
         RuleError::Zero("period") => "the period must be at least 1us".to_owned(),
         RuleError::Zero(what) => format!("the {what} must be at least 1"),
@@ -73,6 +105,17 @@ pub(crate) fn parse(text: &str) -> Result<NamedRule, String> {
             }
         }
         error => error.to_string(),
+    })
+}
+
+fn given_twice(text: &str) -> Option<&str> {
+    let parts = text.split(',').skip(1);
+    let mut keys = parts.filter_map(|part| Some(part.split_once('=')?.0.trim()));
+    let mut seen = Vec::new();
+    keys.find(|key| {
+        let twice = seen.contains(key);
+        seen.push(*key);
+        twice
     })
 }
 
@@ -127,6 +170,10 @@ mod tests {
                 "1 has no unit; expected us, ms, s, m or h after it",
             ),
             ("github=-1/1s", "`-1` is no whole number"),
+            (
+                "github=9/1s,burst=1,spacing=1ms, burst =2",
+                "burst= is given more than once",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err(), why, "{text}");
         }
@@ -139,7 +186,25 @@ mod tests {
             Pace::new(&named).unwrap().to_string(),
             "600 requests in 1s, 10 at once, 5ms apart (sent as if in 1.01s, for head-room)"
         );
+        let named = parse("github=6/1s,concurrent=3").unwrap();
+        assert_eq!(
+            Pace::new(&named).unwrap().to_string(),
+            "6 requests in 1s, 3 in flight (sent as if in 1.01s, for head-room)"
+        );
         let github = "30 requests in 60s, 10 at once, 100ms apart";
         assert_eq!(Pace::GITHUB.to_string(), github);
+    }
+
+    #[test]
+    fn a_bound_on_what_is_in_flight_lowers_what_is_wanted() {
+        let six = NonZeroUsize::new(6).unwrap();
+        for (text, kept) in [
+            ("9/1s,concurrent=2", 2),
+            ("9/1s,concurrent=7", 6),
+            ("9/1s", 6),
+        ] {
+            let pace = Pace::new(&parse(&format!("github={text}")).unwrap()).unwrap();
+            assert_eq!(pace.concurrency(six).get(), kept, "{text}");
+        }
     }
 }

@@ -11,19 +11,11 @@ use http::{Response, StatusCode};
 use std::{
     io::Write,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::Ordering,
     time::Duration,
 };
 use strict_origin::{Api, Catalogue, FaultPlan, Reply, Script, StrictOrigin};
 use support::{Folder, REPOSITORIES, json, repo_scanner, scan};
-
-/// The one line on standard error, and the exit code.
-fn complaint(arguments: &[&str]) -> (String, Option<i32>) {
-    let output = repo_scanner(arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    let line = text.lines().last().unwrap_or_default().to_owned();
-    (line, output.status.code())
-}
 
 #[tokio::test]
 async fn with_faults_every_repository_is_scanned_or_has_its_reason() {
@@ -118,60 +110,6 @@ async fn a_token_that_lies_around_is_sent_to_no_other_server() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(origin.shutdown().await.requests, 1);
     assert!(!seen.load(Ordering::SeqCst));
-}
-
-#[test]
-fn bad_usage_is_one_line_that_names_it_and_exit_code_2() {
-    let folder = Folder::new("usage");
-    let bad = folder.file("bad", "tokio-rs/tokio\nnot a repository\n");
-    let db = folder.path("scan.db");
-    let (line, code) = complaint(&["scan", "--repos", &bad, "--db", &db]);
-    assert_eq!(code, Some(2), "{line}");
-    assert!(
-        line.contains("line 2") && line.contains("not a repository"),
-        "{line}"
-    );
-    let empty = folder.file("empty", "# nothing\n");
-    let (line, code) = complaint(&["scan", "--repos", &empty, "--db", &db]);
-    assert_eq!(code, Some(2), "{line}");
-    let missing = folder.path("missing");
-    let (line, code) = complaint(&["scan", "--repos", &missing, "--db", &db]);
-    assert_eq!(code, Some(2), "{line}");
-    assert!(line.contains("missing"), "{line}");
-    for quota in [
-        "github=0/1s",
-        "github=1/0s",
-        "gitlab=1/1s",
-        "github=5/1s,burst=6",
-    ] {
-        let output = repo_scanner(&["scan", "--quota", quota]);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{quota}: {text}");
-        assert!(text.contains(quota), "{text}");
-    }
-    assert!(!folder.0.join("scan.db").exists(), "nothing was made");
-}
-
-#[test]
-fn what_does_not_work_is_one_line_that_names_it_and_exit_code_1() {
-    let folder = Folder::new("failure");
-    let repos = folder.file("repos", "tokio-rs/tokio\n");
-    let nowhere = folder.path("no/such/folder/scan.db");
-    let (line, code) = complaint(&["scan", "--repos", &repos, "--db", &nowhere]);
-    assert_eq!(code, Some(1), "{line}");
-    assert!(line.contains("no/such/folder/scan.db"), "{line}");
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let url = format!("http://127.0.0.1:{port}");
-    let db = folder.path("scan.db");
-    let (line, code) = complaint(&["scan", "--repos", &repos, "--db", &db, "--origin", &url]);
-    assert_eq!(code, Some(1), "{line}");
-    assert!(line.contains(&url), "{line}");
-    assert!(!folder.0.join("scan.db").exists(), "nothing was made");
 }
 
 /// What was scanned before the server went away is kept.
@@ -499,140 +437,4 @@ async fn a_table_says_written_when_it_was() {
         folder.database().execute_batch(trigger).unwrap();
     }
     origin.shutdown().await;
-}
-
-/// Runs into something that is wrong with what was asked for: exit code 2, one line, nothing made.
-fn refused(arguments: &[&str], token: Option<&str>) -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = Folder::new(&format!("refused-{count}"));
-    let repos = folder.file("repos", "a/b\n");
-    let db = folder.path("scan.db");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_repo-scanner"));
-    command.args(["scan", "--repos", &repos, "--db", &db]);
-    command.args(arguments).env_remove("GITHUB_TOKEN");
-    if let Some(token) = token {
-        command.env("GITHUB_TOKEN", token);
-    }
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(!folder.0.join("scan.db").exists());
-    text
-}
-
-#[test]
-fn nothing_that_is_asked_for_goes_unheard() {
-    let twice = ["--quota", "github=1/1s", "--quota", "github=2/1s"];
-    assert!(refused(&twice, None).contains("--quota github= is given more than once"));
-    let other = refused(&["--quota", "anthropic=1/1s"], None);
-    assert!(other.contains("--quota anthropic="), "{other}");
-    let faults = ["--faults", "0.1", "--origin", "http://127.0.0.1:1"];
-    assert!(refused(&faults, None).contains("--faults"));
-    let faults = refused(&["--faults", "0.1"], Some("hunter2"));
-    assert!(
-        faults.contains("--faults") && !faults.contains("hunter2"),
-        "{faults}"
-    );
-    let origin = repo_scanner(&[
-        "origin", "--port", "0", twice[0], twice[1], twice[2], twice[3],
-    ]);
-    assert_eq!(origin.status.code(), Some(2));
-}
-
-#[test]
-fn a_number_that_is_none_is_refused_in_plain_words() {
-    for (arguments, why) in [
-        (["--concurrency", "0"], "must be at least 1"),
-        (["--concurrency", "99999999999999999999999"], "is too large"),
-        (
-            ["--quota", "github=10/0s"],
-            "the period must be at least 1us",
-        ),
-        (["--quota", "github=99999999999999/1s"], "is too large"),
-        (["--origin", "http://127.0.0.1:99999"], "--origin: its port"),
-        (
-            ["--origin", "http://127.0.0.1/#here"],
-            "--origin: it has a fragment",
-        ),
-    ] {
-        let text = refused(&arguments, None);
-        assert!(text.contains(why), "{text}");
-    }
-}
-
-#[test]
-fn a_token_that_cannot_be_sent_is_named_and_not_repeated() {
-    for token in [
-        "hunter2\n",
-        "hunter2\r\nx: y",
-        "hunter2 hunter2",
-        "hunter2\u{e9}",
-    ] {
-        let text = refused(&[], Some(token));
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(
-            text.contains("GITHUB_TOKEN") && !text.contains("hunter2"),
-            "{text}"
-        );
-    }
-}
-
-/// Ctrl-C ends a scan with what there is.
-#[cfg(unix)]
-#[tokio::test]
-async fn an_interrupted_scan_tells_and_keeps_what_it_has() {
-    let folder = Folder::new("interrupted");
-    let origin = StrictOrigin::builder()
-        .github("100/1s".parse().unwrap())
-        .start()
-        .await
-        .unwrap();
-    let names: Vec<_> = (0..2000).map(|n| format!("owner/name-{n}")).collect();
-    let repos = folder.file("repos", &names.join("\n"));
-    let child = Command::new(env!("CARGO_BIN_EXE_repo-scanner"))
-        .args(["scan", "--origin", origin.url(), "--repos", &repos])
-        .args(["--db", &folder.path("scan.db"), "--json"])
-        .args(["--quota", "github=50/1s,burst=5"])
-        .env_remove("GITHUB_TOKEN")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while origin.score().requests < 20 {
-        tokio::task::yield_now().await;
-    }
-    let id = child.id().to_string();
-    let killed = Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(killed.success());
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let output = output.await.unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{text}");
-    assert!(text.contains("interrupted after"), "{text}");
-    let report = json(&output);
-    assert_eq!(report["interrupted"], true);
-    let kept = folder.rows("SELECT count(*) FROM repositories");
-    assert_eq!(report["scanned"], kept);
-    assert!((5..1000).contains(&kept), "{kept}");
-    origin.shutdown().await;
-}
-
-#[test]
-fn an_address_with_secrets_is_refused_and_not_repeated() {
-    for origin in [
-        "http://me:hunter2@127.0.0.1:1",
-        "http://127.0.0.1:1/?token=hunter2",
-        "hunter2",
-        "ftp://hunter2",
-        "http://hunter2 hunter2",
-    ] {
-        let output = repo_scanner(&["scan", "--origin", origin]);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(
-            text.contains("--origin") && !text.contains("hunter2"),
-            "{text}"
-        );
-    }
 }

@@ -1,0 +1,66 @@
+//! What comes of a scan: of one repository, and of all.
+
+use crate::{RepoName, Repository};
+use std::collections::BTreeMap;
+
+/// What became of one repository.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was fetched.
+    Scanned(Scanned),
+    /// It was not.
+    Failed(Failed),
+}
+
+/// A repository that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The name that was asked for. Since then it may have got [another](Repository::full_name).
+    pub name: RepoName,
+    /// What it is today.
+    pub repository: Repository,
+}
+
+/// A repository that could not be scanned, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Its name.
+    pub name: RepoName,
+    /// Why, in few words that are the same for the same cause.
+    pub reason: String,
+}
+
+/// Why a scan ended before its list did.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stopped<L, K> {
+    /// The list could not be read on.
+    #[error("{0}")]
+    List(L),
+    /// What was found could not be kept.
+    #[error("{0}")]
+    Keep(K),
+    /// It was told to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// The server is gone.
+    #[error("no answer {failures} times in a row; the last time: {last}")]
+    ServerGone {
+        /// How many in a row.
+        failures: usize,
+        /// The last of them.
+        last: String,
+    },
+}
+
+/// What a scan came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Repositories fetched and kept.
+    pub scanned: u64,
+    /// Repositories that failed.
+    pub failed: u64,
+    /// How many failed for which reason.
+    pub reasons: BTreeMap<String, u64>,
+}
