@@ -157,18 +157,24 @@ part_wasm_tools() {
     "$wasm_bindgen/wasm-bindgen" --version
 }
 
-# A clone that is new to CI compiles the dependencies from what the last one left. Our own crates are always compiled
-# again: cargo compares file times, which say nothing across clones.
+# A clone that is new to CI compiles the dependencies from what the last one left.
 keep_target() {
     [[ $ci == yes && -z ${CARGO_TARGET_DIR:-} ]] || return 0
     local key old size
     key=$(rustc -vV | sha256sum | cut -c 1-12)
     export CARGO_TARGET_DIR=$cache/target/$key
+    kept_target=yes
     mkdir -p "$CARGO_TARGET_DIR"
     for old in "$cache"/target/*; do [[ $old == "$CARGO_TARGET_DIR" ]] || rm -rf "$old"; done
     size=$(du -sm "$CARGO_TARGET_DIR" | cut -f 1)
     if ((size > 12000)); then rm -rf "$CARGO_TARGET_DIR"; fi
-    local facts ours
+    forget_our_crates
+}
+
+# Our own crates are always compiled again: cargo compares file times, which say nothing across clones. They are dropped
+# at the end, so that nobody keeps them, and at the start, in case there was no end.
+forget_our_crates() {
+    local facts ours old
     facts=$(metadata --no-deps)
     ours=$(node -e 'for (const p of JSON.parse(require("fs").readFileSync(0)).packages) console.log("-p" + p.name)' <<<"$facts")
     for old in "" /wasm /msrv; do xargs cargo clean --quiet --locked --target-dir "$CARGO_TARGET_DIR$old" <<<"$ours"; done
@@ -305,3 +311,4 @@ trap summary EXIT
 for name in "${chosen[@]}"; do
     [[ " ${names[*]} " == *" $name "* ]] || part "$name"
 done
+[[ -z ${kept_target:-} ]] || forget_our_crates
