@@ -3,7 +3,10 @@
 use std::{fs, net::IpAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
-use strict_origin::{Api, Catalogue, FaultPlan, HeaderSlots, Rule, StrictOrigin};
+use http::StatusCode;
+use strict_origin::{
+    Answer, Api, Catalogue, FaultKind, FaultPlan, HeaderSlots, Rule, Script, StrictOrigin,
+};
 
 /// Plays GitHub's and Anthropic's rules on a loopback port and keeps score of its client
 ///
@@ -53,6 +56,9 @@ struct Options {
     /// Refuse requests beyond the header slots instead of holding them
     #[arg(long, requires = "header_slots")]
     refuse: bool,
+    /// What a path answers first, second and third: a fault's name, a status, or "serve"
+    #[arg(long, value_name = "PATH=ANSWER,…")]
+    on: Vec<String>,
     /// Require the headers that the APIs require
     #[arg(long)]
     require_headers: bool,
@@ -107,6 +113,17 @@ fn builder(options: Options) -> Result<strict_origin::Builder, String> {
         let plan = FaultPlan::parse(options.seed, &faults).map_err(|error| error.to_string())?;
         builder = builder.faults(plan);
     }
+    if !options.on.is_empty() {
+        let mut script = Script::new();
+        for line in &options.on {
+            let (path, answers) = line
+                .split_once('=')
+                .ok_or_else(|| format!("{line:?} has no answers: expected PATH=ANSWER,…"))?;
+            let answers: Result<Vec<_>, _> = answers.split(',').map(answer).collect();
+            script = script.on(path, answers?);
+        }
+        builder = builder.script(script);
+    }
     if let Some(path) = options.catalogue {
         let name = path.display();
         let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
@@ -131,6 +148,20 @@ fn builder(options: Options) -> Result<strict_origin::Builder, String> {
         return Err(format!("{} is no loopback address", options.host));
     }
     Ok(builder)
+}
+
+/// Reads one answer of a script.
+fn answer(text: &str) -> Result<Answer, String> {
+    if text == "serve" {
+        return Ok(Answer::Serve);
+    }
+    if let Ok(status) = text.parse::<StatusCode>() {
+        return Ok(status.into());
+    }
+    let kind: FaultKind = text.parse().map_err(|_| {
+        format!("{text:?} is no answer: expected a fault's name, a status, or \"serve\"")
+    })?;
+    Ok(kind.into())
 }
 
 async fn run(builder: strict_origin::Builder) -> ExitCode {
