@@ -7,6 +7,7 @@ use http::{Method, Request, Uri};
 use slab::Slab;
 use smallvec::SmallVec;
 use std::{
+    collections::BinaryHeap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -188,16 +189,18 @@ impl OpenBodies {
         if self.bodies.len() < limit {
             return Look::again(again_at);
         }
-        let mut since: SmallVec<[Instant; 16]> = self
-            .bodies
-            .iter()
-            .map(|(_, body)| {
-                body.look(now);
-                body.left_alone_at()
-            })
-            .collect();
         // It takes `limit` bodies, and the one among them that was read last decides.
-        let (_, &mut decisive, _) = since.select_nth_unstable(limit - 1);
+        let mut oldest = BinaryHeap::with_capacity(limit + 1);
+        for (_, body) in &self.bodies {
+            body.look(now);
+            oldest.push(body.left_alone_at());
+            if oldest.len() > limit {
+                oldest.pop();
+            }
+        }
+        let Some(&decisive) = oldest.peek() else {
+            return Look::again(again_at);
+        };
         if now - decisive < unread_after {
             return Look::again(again_at.min(decisive + unread_after));
         }
@@ -219,17 +222,14 @@ impl OpenBodies {
     /// Names those that were left alone for `unread_after`, the longest first.
     pub(crate) fn name_unread(&self, now: Instant, unread_after: Duration) -> Vec<Holder> {
         // Each moment is read once: while the bodies are put in order, some may be read.
-        let mut unread: SmallVec<[_; MOST_NAMED]> = self
-            .unread(now, unread_after)
-            .map(|body| (body.left_alone_at(), body))
-            .collect();
-        let longest_first = |&(since, _): &(Instant, _)| since;
-        if unread.len() > MOST_NAMED {
-            unread.select_nth_unstable_by_key(MOST_NAMED, longest_first);
-            unread.truncate(MOST_NAMED);
+        let mut oldest = SmallVec::<[_; MOST_NAMED + 1]>::new();
+        for body in self.unread(now, unread_after) {
+            let since = body.left_alone_at();
+            let place = oldest.partition_point(|&(other, _)| other <= since);
+            oldest.insert(place, (since, body));
+            oldest.truncate(MOST_NAMED);
         }
-        unread.sort_unstable_by_key(longest_first);
-        unread
+        oldest
             .into_iter()
             .map(|(_, body)| Holder::new(now, body))
             .collect()

@@ -24,10 +24,10 @@ const MARKS: usize = 6;
 /// The window of a mark that is being written or was never.
 const NO_WINDOW: u64 = u64::MAX;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Series {
     lifetime: Counters,
-    marks: [Mark; MARKS],
+    marks: Box<[Mark]>,
     /// Held by the writer that sets a mark. Never by a reader.
     marking: Mutex<()>,
 }
@@ -46,6 +46,16 @@ impl Default for Mark {
         Self {
             window: AtomicU64::new(NO_WINDOW),
             counters: Counters::default(),
+        }
+    }
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            lifetime: Counters::default(),
+            marks: (0..MARKS).map(|_| Mark::default()).collect(),
+            marking: Mutex::default(),
         }
     }
 }
@@ -84,7 +94,7 @@ impl Series {
         if mark.window.load(Relaxed) == window {
             return;
         }
-        for other in &self.marks {
+        for other in &*self.marks {
             // Where the clock has stepped back, those that lie ahead must not count again when their time comes.
             if !within_a_minute(other.window.load(Relaxed), window) {
                 other.window.store(NO_WINDOW, Relaxed);

@@ -39,10 +39,14 @@ enum Buckets {
 impl BucketSet {
     /// Makes a set; a bucket that is there twice counts once. A request of an empty set waits for nothing.
     pub fn new(buckets: impl IntoIterator<Item = Bucket>) -> Self {
-        let mut buckets: Vec<_> = buckets.into_iter().collect();
-        buckets.sort_by_key(Bucket::address);
-        buckets.dedup_by_key(|bucket| bucket.address());
-        Self(Buckets::Many(buckets.into()))
+        // There are two or three, for which a sort is a lot of code.
+        let mut sorted = Vec::<Bucket>::new();
+        for bucket in buckets {
+            if let Err(place) = sorted.binary_search_by_key(&bucket.address(), Bucket::address) {
+                sorted.insert(place, bucket);
+            }
+        }
+        Self(Buckets::Many(sorted.into()))
     }
 
     /// Takes a place in the queue of each.
