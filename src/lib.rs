@@ -11,6 +11,7 @@ mod ext;
 mod fetch;
 mod place;
 mod service;
+pub mod sql;
 mod status;
 
 #[cfg(feature = "tokio")]
