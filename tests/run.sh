@@ -12,7 +12,7 @@ set -euo pipefail
 # The facade's features that work on wasm32, comma-separated. The layers are tested there with their defaults.
 readonly wasm_features=""
 
-readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm docs examples msrv house)
+readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm test-worker docs examples msrv house)
 readonly quick=(tools format lint test features)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -100,7 +100,7 @@ library_features() {
         const { packages, workspace_root } = JSON.parse(require("fs").readFileSync(0));
         for (const p of packages) {
             const at = p.manifest_path.slice(workspace_root.length + 1);
-            if (at !== "Cargo.toml" && !at.startsWith("layers/")) continue;
+            if (at !== "Cargo.toml" && !/^(layers|worker-shell)\//.test(at)) continue;
             const on = new Set(["default"]);
             for (const f of on) for (const g of p.features[f] ?? []) if (g in p.features) on.add(g);
             console.log([p.name, ...Object.keys(p.features).filter((f) => !on.has(f))].join(" "));
@@ -193,6 +193,8 @@ part_lint_wasm() {
     for manifest in layers/*/Cargo.toml; do packages+=("-p$(package_in "${manifest%/*}")"); done
     wasm clippy --locked --target "$target" "${packages[@]}" --lib --tests -- "${lints[@]}"
     wasm clippy --locked --target "$target" -p tower-egress --no-default-features --features "$wasm_features" --lib --tests -- "${lints[@]}"
+    wasm clippy --locked --target "$target" -p tower-egress-worker --lib --tests -- "${lints[@]}"
+    wasm clippy --locked --target "$target" -p worker-tests -p worker-minimal -- "${lints[@]}"
 }
 
 part_test() { run cargo test --workspace --locked; }
@@ -221,6 +223,77 @@ part_test_wasm() {
     local manifest
     for manifest in layers/*/Cargo.toml; do wasm_test "${manifest%/*}"; done
     wasm_test . --no-default-features --features "$wasm_features"
+    wasm_test worker-shell
+}
+
+# Makes modules of a Worker that was compiled: wasm-bindgen is all of worker-build that it takes.
+worker_modules() {
+    local profile=$1 name=$2
+    local built=${CARGO_TARGET_DIR:-$root/target}/wasm/$target/$profile/$name.wasm out=${CARGO_TARGET_DIR:-$root/target}/workers/$name
+    rm -rf "$out"
+    run "$wasm_bindgen/wasm-bindgen" --target module --out-name index --no-typescript --remove-producers-section --out-dir "$out" "$built"
+    worker_dir=$out
+}
+
+# The npm packages of tests/worker, as its lock file has them, in the cache.
+npm_packages() {
+    local key home tmp
+    key=$(cat tests/worker/package.json tests/worker/package-lock.json <(node --version) | sha256sum | cut -c 1-12)
+    home=$cache/npm-$key
+    if [[ ! -e $home/done ]]; then
+        mkdir -p "$cache"
+        tmp=$(mktemp -d "$cache/tmp.npm.XXXXXX")
+        cp tests/worker/package.json tests/worker/package-lock.json "$tmp"
+        (cd "$tmp" && run npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+        touch "$tmp/done"
+        rm -rf "$home"
+        mv -T "$tmp" "$home"
+    fi
+    ln -sfn "$home/node_modules" tests/worker/node_modules
+}
+
+# Builds the Worker of the tests with panics that unwind, which takes a nightly toolchain; says why not, if it cannot.
+worker_that_unwinds() {
+    local CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/unwind
+    if [[ $wasm_rust != rustup ]] || ! cargo +nightly --version >/dev/null 2>&1; then
+        echo "did not run: panics that unwind; that takes rustup's nightly toolchain, which is not installed here"
+        return 1
+    fi
+    if ! run rustup component add rust-src --toolchain nightly; then
+        echo "did not run: panics that unwind; the source of nightly's standard library cannot be had here"
+        return 1
+    fi
+    run env RUSTFLAGS=-Cpanic=unwind CARGO_TARGET_DIR="$CARGO_TARGET_DIR/wasm" \
+        cargo +nightly build -Zbuild-std=std,panic_unwind --target "$target" -p worker-tests || die "the Worker does not build with -Cpanic=unwind"
+    worker_modules debug worker_tests
+}
+
+part_test_worker() {
+    part_wasm_tools
+    npm_packages
+    local worker_dir tests minimal log unwinding="" file
+    local -a files=()
+    wasm build --locked --target "$target" -p worker-tests
+    worker_modules debug worker_tests
+    tests=$worker_dir
+    wasm build --locked --target "$target" --profile worker -p worker-minimal
+    worker_modules worker worker_minimal
+    minimal=$worker_dir
+    if worker_that_unwinds; then unwinding=$worker_dir; fi
+    run cargo build --locked -p strict-origin
+    for file in tests/worker/*.test.mjs; do
+        [[ $file == */panics.test.mjs && -z $unwinding ]] || files+=("${file##*/}")
+    done
+    log=$(mktemp)
+    # One file after the other: they measure times.
+    (cd tests/worker && bounded 900 env WORKER_DIR="$tests" WORKER_MINIMAL_DIR="$minimal" WORKER_UNWIND_DIR="$unwinding" \
+        STRICT_ORIGIN="${CARGO_TARGET_DIR:-$root/target}/debug/strict-origin" \
+        node --test --test-concurrency=1 --test-reporter=spec "${files[@]}") | tee "$log"
+    grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in workerd"
+    grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in workerd"
+    rm -f "$log"
+    printf 'worker-minimal: %s bytes of wasm and %s of JavaScript, gzipped\n' \
+        "$(gzip -9c "$minimal/index_bg.wasm" | wc -c)" "$(cat "$minimal/index.js" "$minimal"/snippets/*/*.js "$minimal"/snippets/*/src/*.js | gzip -9c | wc -c)"
 }
 
 # Runs the wasm tests of the package in the folder $1. On wasm a plain `#[test]` compiles and is never called, so the

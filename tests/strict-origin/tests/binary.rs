@@ -37,6 +37,9 @@ fn wrong_usage_is_one_clear_line_and_exit_code_2() {
         &["--catalogue", "/no/such/file"],
         &["--refuse"],
         &["--header-slots", "0"],
+        &["--on", "/anything"],
+        &["--on", "/anything=nonsense"],
+        &["--on", "/anything=200,1000"],
     ] {
         let output = refused(arguments);
         let text = String::from_utf8(output.stderr).unwrap();

@@ -1,0 +1,106 @@
+//! A request body on its way.
+
+use super::FetchError;
+use crate::bridge::{self, Event, Slot};
+use bytes::Bytes;
+use http::Uri;
+use http_body::Body;
+use js_sys::Uint8Array;
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tower_egress::BoxError;
+
+/// A request body that is sent frame by frame, each when the one before was taken.
+///
+/// Whoever waits for the response polls it, and whoever reads the response's body goes on: a server may answer before it
+/// has read all. Dropped before its end, it breaks the request off.
+#[derive(Debug)]
+pub(super) struct Upload<B> {
+    body: Pin<Box<B>>,
+    js: bridge::Upload,
+    slot: Slot,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    Writing,
+    Finishing,
+    Done,
+}
+
+impl<B> Upload<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// Takes a body whose first frame was read already, if there was one to read.
+    pub(super) fn new(body: Pin<Box<B>>, first: Option<&Bytes>, length: Option<u64>) -> Self {
+        let slot = Slot::open();
+        let mut upload = Self {
+            body,
+            js: bridge::Upload::new(slot.id(), length.map(bridge::number)),
+            slot,
+            state: State::Reading,
+        };
+        if let Some(data) = first {
+            upload.write(data);
+        }
+        upload
+    }
+
+    /// What the fetch takes as its body.
+    pub(super) fn as_js(&self) -> &bridge::Upload {
+        &self.js
+    }
+
+    fn write(&mut self, data: &[u8]) {
+        if !data.is_empty() {
+            self.js.write(Uint8Array::from(data));
+            self.state = State::Writing;
+        }
+    }
+
+    /// Goes on; is ready when all was sent, or when that failed.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, url: &Uri) -> Poll<Result<(), FetchError>> {
+        loop {
+            match self.state {
+                State::Reading => match ready!(self.body.as_mut().poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        // Trailers cannot be sent.
+                        self.write(frame.data_ref().map_or(&[], |data| data));
+                    }
+                    Some(Err(error)) => {
+                        self.state = State::Done;
+                        self.js.abort();
+                        return Poll::Ready(Err(FetchError::of_request_body(error.into())));
+                    }
+                    None => {
+                        self.js.finish();
+                        self.state = State::Finishing;
+                    }
+                },
+                State::Writing | State::Finishing => match ready!(self.slot.poll(cx)) {
+                    Event::Failed(error) => {
+                        self.state = State::Done;
+                        return Poll::Ready(Err(FetchError::thrown(&error, url)));
+                    }
+                    _ if self.state == State::Finishing => self.state = State::Done,
+                    _ => self.state = State::Reading,
+                },
+                State::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl<B> Drop for Upload<B> {
+    fn drop(&mut self) {
+        if self.state != State::Done {
+            self.js.abort();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The `Server-Timing` header.
+
+use http::HeaderValue;
+use std::{fmt::Write, time::Duration};
+
+/// Builds a [`Server-Timing`](https://www.w3.org/TR/server-timing/) header: what browsers' tools show of where a response
+/// spent its time.
+///
+/// In Workers the clock stands still between two I/O operations, so only what was waited for has a duration.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress_worker::ServerTiming;
+///
+/// let timing = ServerTiming::new()
+///     .metric("upstream", Duration::from_millis(120))
+///     .described("queue", "wait for a connection", Duration::ZERO);
+/// assert_eq!(timing.to_header(), "upstream;dur=120, queue;dur=0;desc=\"wait for a connection\"");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "it is to be put into a header"]
+pub struct ServerTiming(String);
+
+impl ServerTiming {
+    /// Makes one without metrics.
+    pub const fn new() -> Self {
+        Self(String::new())
+    }
+
+    /// Adds a metric. What may not stand in the name of one becomes `_`.
+    pub fn metric(mut self, name: &str, duration: Duration) -> Self {
+        if !self.0.is_empty() {
+            self.0.push_str(", ");
+        }
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        self.0
+            .extend(name.chars().map(|c| if is_token(c) { c } else { '_' }));
+        let milliseconds = duration.as_secs_f64() * 1000.0;
+        // Microseconds are more than the clock has. Writing to a string cannot fail.
+        let _ = write!(self.0, ";dur={}", (milliseconds * 1000.0).round() / 1000.0);
+        self
+    }
+
+    /// Adds a metric with words for it. What is no printable ASCII becomes `?`.
+    pub fn described(self, name: &str, words: &str, duration: Duration) -> Self {
+        let mut timing = self.metric(name, duration);
+        timing.0.push_str(";desc=\"");
+        for c in words.chars() {
+            match c {
+                '"' | '\\' => timing.0.extend(['\\', c]),
+                ' '..='~' => timing.0.push(c),
+                _ => timing.0.push('?'),
+            }
+        }
+        timing.0.push('"');
+        timing
+    }
+
+    /// Returns the value of the header.
+    pub fn to_header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn whatever_is_put_in_comes_out_as_a_header() {
+        let timing = ServerTiming::new()
+            .metric("a b;c", Duration::from_micros(1500))
+            .described("x", "\"\\\r\nü", Duration::from_nanos(1));
+        assert_eq!(
+            timing.to_header(),
+            r#"a_b_c;dur=1.5, x;dur=0;desc="\"\\???""#
+        );
+    }
+}
