@@ -17,7 +17,7 @@ before(async () => {
   const on = [...told.github.map((kind) => [path.github(kind), kind]), ...[...told.external, ...untold].map((kind) => [path.external(kind), kind])];
   // One path, one after the other.
   const answers = [...on.map(([where, kind]) => `${where}=${kind}`), `/v1/messages=${told.claude.flatMap((kind) => [kind, "serve"]).join(",")}`];
-  answers.push("/anything/never=503,503,503,503", "/anything/huge=huge-retry-after", "/anything/no=404");
+  answers.push("/v1/messages?spent=spend-limit", "/anything/never=503,503,503,503", "/anything/huge=huge-retry-after", "/anything/no=404");
   [worker, origin] = await Promise.all([startWorker(), startOrigin(...answers.flatMap((answer) => ["--on", answer]))]);
 });
 after(() => Promise.all([worker?.stop(), origin?.stop()]));
@@ -52,6 +52,8 @@ test("no retry came too early, and no write twice", async () => {
 test("a POST is not repeated, nor what is not worth it", async () => {
   const post = await worker.ask("one", { url: origin.url("/anything/never"), api: "free", method: "POST", body: "x" });
   assert.equal(post.status, 503);
+  const spent = await worker.ask("one", { url: origin.url("/v1/messages?spent"), api: "claude" });
+  assert.deepEqual([spent.status, spent.ms < 1000], [429, true], "a month's money is not there again in a moment");
   const missing = await worker.ask("one", { url: origin.url("/anything/no"), api: "free" });
   assert.deepEqual([missing.status, missing.attempts], [404, null]);
 });
