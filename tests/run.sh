@@ -231,7 +231,7 @@ worker_modules() {
     local profile=$1 name=$2
     local built=${CARGO_TARGET_DIR:-$root/target}/wasm/$target/$profile/$name.wasm out=${CARGO_TARGET_DIR:-$root/target}/workers/$name
     rm -rf "$out"
-    run "$wasm_bindgen/wasm-bindgen" --target module --out-name index --no-typescript --remove-producers-section --out-dir "$out" "$built"
+    run "$wasm_bindgen/wasm-bindgen" --target module --out-name index --no-typescript --remove-name-section --remove-producers-section --out-dir "$out" "$built"
     worker_dir=$out
 }
 
@@ -288,7 +288,7 @@ part_test_worker() {
     # One file after the other: they measure times.
     (cd tests/worker && bounded 900 env WORKER_DIR="$tests" WORKER_MINIMAL_DIR="$minimal" WORKER_UNWIND_DIR="$unwinding" \
         STRICT_ORIGIN="${CARGO_TARGET_DIR:-$root/target}/debug/strict-origin" \
-        node --test --test-concurrency=1 --test-reporter=spec "${files[@]}") | tee "$log"
+        node --test --test-concurrency=1 --test-timeout=120000 --test-reporter=spec "${files[@]}") | tee "$log"
     grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in workerd"
     grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in workerd"
     rm -f "$log"

@@ -91,7 +91,8 @@ impl SqlError {
 /// The shortest text that is taken out wherever it stands; shorter ones are parts of words.
 const TELLING: usize = 4;
 
-const NO_COLUMN: &str = "no such column: ";
+/// What a full-text query is answered with, which may name parts of it.
+const NAMING: [&str; 2] = ["no such column: ", "unknown special query: "];
 
 fn redact(message: &str, statements: &[Statement]) -> String {
     let in_sql = |part: &str| statements.iter().any(|s| s.sql().contains(part));
@@ -104,11 +105,12 @@ fn redact(message: &str, statements: &[Statement]) -> String {
             message = message.replace(text, "…");
         }
     }
-    // A full-text query may name a column, too.
-    if let Some((head, name)) = message.split_once(NO_COLUMN) {
-        let (name, tail) = name.split_at(name.find([' ', ':']).unwrap_or(name.len()));
-        if !in_sql(name) {
-            message = format!("{head}{NO_COLUMN}…{tail}");
+    for naming in NAMING {
+        if let Some((head, name)) = message.split_once(naming) {
+            let (name, tail) = name.split_at(name.find([' ', ':']).unwrap_or(name.len()));
+            if !in_sql(name) {
+                message = format!("{head}{naming}…{tail}");
+            }
         }
     }
     let mut redacted = String::with_capacity(message.len());

@@ -85,8 +85,14 @@ test("a compressed body is decoded, and what it was is not told", async () => {
   const told = await meet(Buffer.concat([Buffer.from(head), packed]));
   assert.equal(told.length, 100_000, JSON.stringify(told));
   assert.deepEqual(told.headers.filter(([name]) => name.startsWith("content-")), []);
+  const br = zlib.brotliCompressSync("x".repeat(100_000));
+  const other = await meet(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: ${br.length}\r\n\r\n`), br]));
+  assert.equal(other.length, 100_000, JSON.stringify(other));
+  assert.deepEqual(other.headers.filter(([name]) => name.startsWith("content-")), []);
+  const odd = await meet(Buffer.concat([Buffer.from(head.replace("gzip", "GZip")), packed]));
+  assert.deepEqual([odd.length, new Map(odd.headers).get("content-encoding")], [packed.length, "GZip"], "the runtime leaves that to others");
   const broken = await meet(Buffer.concat([Buffer.from(head), Buffer.alloc(packed.length, 7)]));
-  assert.ok(broken.error ?? broken.body_error, JSON.stringify(broken));
+  assert.ok(["InvalidResponse", "ConnectionLost"].includes((broken.error ?? broken.body_error)?.fetch), JSON.stringify(broken));
 });
 
 test("HEAD, 204 and 304 have no body, whatever they say", async () => {
@@ -108,25 +114,48 @@ test("a redirection to nowhere, in a circle and with a stream is an error that n
   assert.equal(streamed.error?.fetch, "Redirect", JSON.stringify(streamed));
 });
 
+test("text that a server has chosen does not decide what may be sent again", async () => {
+  for (const route of ["DNS", "disconnected", "Network connection lost"]) {
+    let posts = 0;
+    const liar = await startLiar((socket) => {
+      posts += 1;
+      socket.end(`HTTP/1.1 307 Again\r\nlocation: /${encodeURIComponent(route)}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    });
+    const told = await worker.ask("one", { url: liar.url(), method: "POST", body: "x", redirect: "follow", api: "free" });
+    liar.stop();
+    assert.equal(told.error?.fetch, "Redirect", JSON.stringify(told));
+    assert.equal(posts, 21, "one fetch with its twenty redirections");
+  }
+});
+
 test("a server that answers before it has read, and closes, is heard", async () => {
-  const liar = await startLiar(() => {});
-  liar.stop();
-  const early = await startEarly();
+  const early = await startEarly("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", true);
   const told = await worker.ask("bare", { url: early.url(), method: "POST", chunks: 2000 });
   assert.ok(told.status === 413 || told.error?.fetch === "ConnectionLost", JSON.stringify(told));
   early.stop();
 });
 
+test("an answer that comes early does not cut the request short", async () => {
+  const early = await startEarly("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false);
+  const told = await worker.ask("bare", { url: early.url(), method: "POST", chunks: 40 });
+  assert.deepEqual([told.status, told.body], [200, "ok"]);
+  assert.equal(early.read().match(/c/g).length - early.head().match(/c/g).length, 40_000);
+  early.stop();
+});
+
 /** A server that answers the first byte. */
-async function startEarly() {
+async function startEarly(answer, closes) {
   const { createServer } = await import("node:net");
+  let all = "";
   const server = createServer((socket) => {
     socket.on("error", () => {});
+    socket.on("data", (data) => (all += data.toString("latin1")));
     socket.once("data", () => {
-      socket.write("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-      pause(50).then(() => socket.end());
+      socket.write(answer);
+      if (closes) pause(50).then(() => socket.end());
     });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: () => `http://127.0.0.1:${server.address().port}/`, stop: () => server.close() };
+  const { port } = server.address();
+  return { url: () => `http://127.0.0.1:${port}/`, read: () => all, head: () => all.split("\r\n\r\n")[0], stop: () => server.close() };
 }

@@ -1,5 +1,5 @@
-// What a panic costs, where it unwinds: the request that it happens in. Without unwinding, and with the shim of worker-build, it is every
-// request in flight in the isolate, and all that statics hold.
+// What a panic costs, where it unwinds: the request that it happens in. (Without, the shim of worker-build makes a new instance, which costs
+// every request in flight in the isolate, and all that statics hold.)
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -126,7 +126,9 @@ export class Upload {
 // Tells `id` when the client of a request goes away; returns whether it has gone.
 export function disconnected(signal, id) {
   if (signal.aborted) return true;
-  signal.addEventListener("abort", () => call.fired(id), { once: true });
+  // Of this instance of the module: a later one has given the number to somebody else.
+  const { fired } = call;
+  signal.addEventListener("abort", () => fired(id), { once: true });
   return false;
 }
 

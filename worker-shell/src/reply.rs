@@ -29,7 +29,8 @@ use worker::{IntoResponse, web_sys};
 /// - A body that is there as a whole goes out as bytes, with its length.
 /// - Another is streamed, chunk by chunk as the client reads; with `Content-Length` if it [knows its
 ///   length](Body::size_hint). When the client goes, the runtime cancels the stream, and the body is dropped.
-/// - An error of the body breaks the response off: a client never takes the part for the whole.
+/// - An error of the body breaks a response of known length off. One of unknown length the runtime ends in order, so that
+///   a client takes the part for the whole: say the length, or write an end that can be told.
 ///
 /// # Example
 ///
@@ -71,10 +72,16 @@ where
     /// [`InvalidReply`] if the status is not one that a Worker may answer with (200 to 599), or a header is not UTF-8.
     pub fn into_js(self) -> Result<web_sys::Response, InvalidReply> {
         let (parts, body) = self.0.into_parts();
+        let (body, length) = match parts.status {
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
+                (JsValue::NULL, None)
+            }
+            _ => body_into_js(body),
+        };
         let mut head = String::with_capacity(48 * parts.headers.len());
         for (name, value) in &parts.headers {
-            // The runtime says it itself, of the body that it gets.
-            if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            // The runtime says it itself, of the body that it gets. Without one, it is what a GET would have been told.
+            if (name == CONTENT_LENGTH && !body.is_null()) || name == TRANSFER_ENCODING {
                 continue;
             }
             let value = str::from_utf8(value.as_bytes());
@@ -84,12 +91,6 @@ where
                 head.push_str(part);
             }
         }
-        let (body, length) = match parts.status {
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
-                (JsValue::NULL, None)
-            }
-            _ => body_into_js(body),
-        };
         let response = bridge::respond(parts.status.as_u16(), &head, &body, length);
         response.map_err(|error| InvalidReply(bridge::describe(&error).replace('\n', ": ")))
     }

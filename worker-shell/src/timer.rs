@@ -55,7 +55,8 @@ impl Clock for WorkerTimer {
 
 /// Reads milliseconds of JavaScript; what is no time is none.
 fn since_origin(milliseconds: f64) -> Duration {
-    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default()
+    // As if they were seconds: a quotient has no bits left for what is behind the point.
+    Duration::try_from_secs_f64(milliseconds).unwrap_or_default() / 1000
 }
 
 impl Timer for WorkerTimer {
@@ -153,5 +154,10 @@ mod tests {
             assert_eq!(since_origin(odd), Duration::ZERO, "{odd}");
         }
         assert_eq!(since_origin(1.5), Duration::from_micros(1500));
+        let today = 1_795_388_921_123;
+        assert_eq!(
+            since_origin(1_795_388_921_123.0),
+            Duration::from_millis(today)
+        );
     }
 }

@@ -6,7 +6,7 @@ use tower_egress_worker::{Fetch, FetchBody, WorkerTimer, egress};
 
 /// What is shared by all invocations of the isolate.
 ///
-/// A test chooses its API by name. `free` has no limit; `paced` lets ten through in a second, one at a time; the others are held to
+/// A test chooses its API by name. `free` has no limit, `wide` none that is met; `paced` lets ten through in a second, one at a time; the others are held to
 /// what the origin is started with.
 static EGRESS: LazyLock<Egress<WorkerTimer>> = LazyLock::new(|| {
     let quick = || {
@@ -18,10 +18,12 @@ static EGRESS: LazyLock<Egress<WorkerTimer>> = LazyLock::new(|| {
     let paced = Quota::new(10, Duration::from_secs(1))
         .and_then(|quota| quota.with_burst(1))
         .expect("that is a quota");
+    let wide = Quota::new(100_000, Duration::from_secs(1)).expect("that is a quota");
     egress()
         .api(Api::github().with_quota(quick()))
         .api(Api::anthropic().with_quota(quick()))
         .api(Api::new("paced").with_quota(paced))
+        .api(Api::new("wide").with_quota(wide))
         .api(Api::new("free").with_dialect(Dialect::Generic))
         .otherwise(Api::external().with_quota(quick()))
         .attempt_timeout(Duration::from_secs(5))

@@ -115,7 +115,15 @@ fn check_sql(sql: &str) -> Result<(), SqlError> {
     if next_is(&["CREATE"]) {
         next_is(&["TEMP", "TEMPORARY"]);
         if next_is(&["TRIGGER"]) {
-            return Ok(());
+            // It ends with a semicolon and END.
+            let mut last = TokenKind::Other;
+            for token in tokens.by_ref() {
+                let is_end = last == TokenKind::Semicolon && token.text.eq_ignore_ascii_case("END");
+                last = token.kind;
+                if is_end {
+                    break;
+                }
+            }
         }
     }
     let mut rest = tokens.skip_while(|token| token.kind != TokenKind::Semicolon);

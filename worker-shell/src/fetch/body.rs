@@ -14,7 +14,11 @@ use tower_egress::BoxError;
 /// The body of a response to a [fetch](super::Fetch).
 ///
 /// Chunks come as the runtime hands them over, each copied once. Dropping it before its end cancels the rest, and the
-/// connection upstream is closed. `R` is the body of the request, which may still be on its way.
+/// connection upstream is closed.
+///
+/// `R` is the body of the request, which may still be on its way when a server answers early: it goes on while this is polled,
+/// and this ends when both have. Dropped before that, the runtime ends the request as if that were all of it, unless
+/// its length is known.
 ///
 /// # Errors
 ///
@@ -32,6 +36,9 @@ struct Rest<R> {
     upload: Option<Upload<R>>,
     /// Whether a chunk was asked for and has not come.
     asked: bool,
+    /// Whether all has come, and the rest of the request is still on its way: if it were dropped, the runtime would end it in
+    /// order, and the server take the part for the whole.
+    has_ended: bool,
     /// How many bytes are to come, if that is known.
     left: Option<u64>,
 }
@@ -62,6 +69,7 @@ impl<R> FetchBody<R> {
                 live,
                 upload,
                 asked: false,
+                has_ended: false,
                 left: length,
             }),
         }
@@ -85,6 +93,9 @@ where
                 return Poll::Ready(Some(Err(error)));
             }
         }
+        if self.has_ended {
+            return self.end();
+        }
         if !self.asked {
             self.asked = true;
             self.live.exchange.pull();
@@ -98,15 +109,25 @@ where
                 self.left = self.left.and_then(|left| left.checked_sub(length));
                 Some(Ok(chunk.into()))
             }
-            Event::Failed(error) => Some(Err(FetchError::thrown(&error, &self.live.url))),
+            Event::Failed(error) => Some(Err(FetchError::thrown_by_body(&error, &self.live.url))),
             _ => match self.left {
-                None | Some(0) => None,
+                None | Some(0) => return self.end(),
                 Some(left) => Some(Err(FetchError::new(
                     FetchErrorKind::ConnectionLost,
                     format!("the body ended {left} bytes too early"),
                 ))),
             },
         })
+    }
+}
+
+impl<R> Rest<R> {
+    fn end(&mut self) -> Poll<Option<Result<Bytes, FetchError>>> {
+        self.has_ended = true;
+        match self.upload {
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(None),
+        }
     }
 }
 
@@ -127,7 +148,7 @@ where
         };
         let chunk = ready!(rest.poll_chunk(cx));
         // The end of a body whose length is known needs no question.
-        let is_last = rest.left == Some(0);
+        let is_last = rest.left == Some(0) && rest.upload.is_none();
         if is_last || !matches!(chunk, Some(Ok(_))) {
             self.rest = None;
         }

@@ -41,16 +41,18 @@ pub enum FetchErrorKind {
 }
 
 impl FetchErrorKind {
-    /// Tells by the name and the message of a JavaScript error.
+    /// Tells by the name and the message of a JavaScript error, and by nothing in it that a server has said: the runtime
+    /// names URLs of redirections.
     fn of(name: &str, message: &str) -> Self {
-        let has = |part: &str| message.contains(part);
+        let said = before_url(message);
+        let has = |part: &str| said.contains(part);
         match name {
             "AbortError" => Self::Aborted,
             "TimeoutError" => Self::TimedOut,
-            _ if has("Network connection lost") || has("disconnected") => Self::ConnectionLost,
-            _ if has("DNS") || has("getaddrinfo") => Self::Dns,
-            _ if has("redirect") => Self::Redirect,
+            "TypeError" if has("Too many redirects") || has("one-time-use body") => Self::Redirect,
             "TypeError" => Self::InvalidRequest,
+            _ if has("Network connection lost") || has("disconnected") => Self::ConnectionLost,
+            _ if has("DNS") => Self::Dns,
             _ => Self::Other,
         }
     }
@@ -61,7 +63,8 @@ impl FetchErrorKind {
             Self::Aborted => io::ErrorKind::ConnectionAborted,
             Self::TimedOut => io::ErrorKind::TimedOut,
             Self::ConnectionLost => io::ErrorKind::ConnectionReset,
-            Self::Dns => io::ErrorKind::AddrNotAvailable,
+            // Perhaps that of a redirection: what came before it was sent.
+            Self::Dns => io::ErrorKind::HostUnreachable,
             Self::InvalidRequest => io::ErrorKind::InvalidInput,
             Self::Redirect => io::ErrorKind::Unsupported,
             Self::InvalidResponse => io::ErrorKind::InvalidData,
@@ -97,6 +100,17 @@ impl FetchError {
         )
     }
 
+    /// Reads what was thrown while the body of a response was read: with a request that is nothing to do any more.
+    pub(crate) fn thrown_by_body(described: &str, url: &Uri) -> Self {
+        let error = Self::thrown(described, url);
+        match error.kind {
+            FetchErrorKind::InvalidRequest => {
+                Self::new(FetchErrorKind::InvalidResponse, error.message)
+            }
+            _ => error,
+        }
+    }
+
     /// Returns why it failed.
     pub const fn kind(&self) -> FetchErrorKind {
         self.kind
@@ -113,30 +127,29 @@ impl FetchError {
 }
 
 /// The longest message that is kept, in bytes: a server can make the runtime say as much as it likes.
-const LONGEST: usize = 300;
+const LONGEST: usize = 200;
 
-/// Takes out of a message what may be secret in a URL: the runtime likes to name them, those of redirections too.
-fn without_secrets(message: &str, url: &Uri) -> String {
-    let query = url.query().filter(|query| !query.is_empty());
-    let message = query.map_or_else(|| message.to_owned(), |query| message.replace(query, "…"));
-    let mut told = String::new();
-    let mut rest = message.as_str();
-    while let Some(at) = rest.find("://") {
-        let (before, url) = rest.split_at(at + "://".len());
-        let is_behind = |c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '<' | '>');
-        let (url, behind) = url.split_at(url.find(is_behind).unwrap_or(url.len()));
-        let (place, query) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-        let (user, place) = place.rsplit_once('@').unwrap_or(("", place));
-        told.extend([before, if user.is_empty() { "" } else { "…@" }, place]);
-        told.push_str(if query.is_empty() { "" } else { "?…" });
-        rest = behind;
+/// Returns what stands before the first URL.
+fn before_url(message: &str) -> &str {
+    let before = message.split("://").next().unwrap_or_default();
+    if before.len() == message.len() {
+        return message;
     }
-    told.push_str(rest);
-    if told.len() > LONGEST {
-        told.truncate(told.floor_char_boundary(LONGEST));
+    before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'))
+}
+
+/// Takes out of a message what may be secret in a URL: the runtime likes to name them, those of redirections too. Where a URL
+/// ends, nobody can tell; whose it was, the caller knows.
+fn without_secrets(message: &str, url: &Uri) -> String {
+    let before = before_url(message);
+    let before = before.split('?').next().unwrap_or_default();
+    let mut told = before.to_owned();
+    told.truncate(told.floor_char_boundary(LONGEST));
+    if told.len() < message.len() {
         told.push('…');
     }
-    told
+    let query = url.query().filter(|query| !query.is_empty());
+    query.map_or_else(|| told.clone(), |query| told.replace(query, "…"))
 }
 
 impl fmt::Display for FetchError {
@@ -195,7 +208,7 @@ mod tests {
             (
                 "Error\nDNS lookup failed.",
                 FetchErrorKind::Dns,
-                ErrorClass::BeforeSend,
+                ErrorClass::Transient,
             ),
             (
                 "TypeError\nInvalid URL: x",
@@ -204,6 +217,21 @@ mod tests {
             ),
             (
                 "Error\ninternal error; reference = abc",
+                FetchErrorKind::Other,
+                ErrorClass::Transient,
+            ),
+            (
+                "TypeError\nToo many redirects.http://a/DNS, http://a/disconnected",
+                FetchErrorKind::Redirect,
+                ErrorClass::Fatal,
+            ),
+            (
+                "TypeError\nInvalid URL: ftp://h/redirect/DNS",
+                FetchErrorKind::InvalidRequest,
+                ErrorClass::Fatal,
+            ),
+            (
+                "Error\ninternal error at http://h/DNS",
                 FetchErrorKind::Other,
                 ErrorClass::Transient,
             ),
@@ -225,15 +253,19 @@ mod tests {
         for (said, told) in [
             (
                 "Fetch API cannot load: https://user:pass@example.com/a?token=secret.",
-                "Fetch API cannot load: https://…@example.com/a?…",
+                "Fetch API cannot load: …",
             ),
-            ("Invalid URL: /a?token=secret", "Invalid URL: /a?…"),
             (
-                "Too many redirects.http://a/, http://b:1/c?secret#d, http://secret@e",
-                "Too many redirects.http://a/, http://b:1/c?…, http://…@e",
+                "Too many redirects.http://a/?a=1,token=secret, http://b:1/c?secret",
+                "Too many redirects.…",
             ),
-            ("://?secret \"x://y?secret\"", "://?… \"x://y?…\""),
-            ("ü://", "ü://"),
+            ("Invalid URL: /a?token='secret'", "Invalid URL: /a…"),
+            (
+                "Invalid URL: http://us'er:secret@999.1.1.1/",
+                "Invalid URL: …",
+            ),
+            ("://secret", "…"),
+            ("Network connection lost.", "Network connection lost."),
         ] {
             let error = thrown(&format!("TypeError\n{said}"));
             assert_eq!(error.message(), told);
@@ -243,6 +275,6 @@ mod tests {
             );
         }
         let long = thrown(&format!("Error\n{}", "ü".repeat(1000)));
-        assert_eq!(long.message().chars().count(), 151);
+        assert_eq!(long.message().chars().count(), 101);
     }
 }

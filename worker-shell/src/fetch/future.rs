@@ -1,6 +1,6 @@
 //! The future of a response.
 
-use super::{FetchBody, FetchError, body::Live, head, upload::Upload};
+use super::{FetchBody, FetchError, FetchErrorKind, body::Live, head, upload::Upload};
 use crate::bridge::{Answer, Event, Exchange, Slot};
 use bytes::Bytes;
 use http::{Method, Request, Response, request};
@@ -118,7 +118,11 @@ where
         Poll::Ready(match ready!(self.live.slot.poll(cx)) {
             Event::Answered(answer) => Ok(answer),
             Event::Failed(error) => Err(FetchError::thrown(&error, &self.live.url)),
-            event => unreachable!("{event:?} before the head of a response"),
+            // Nothing else comes before it.
+            _ => Err(FetchError::new(
+                FetchErrorKind::Other,
+                "something came before the head of the response",
+            )),
         })
     }
 
@@ -153,22 +157,44 @@ where
         }
         let length = body.size_hint().exact();
         let mut body = Box::pin(body);
-        let first = match body.as_mut().poll_frame(cx) {
+        let first = match poll_data(body.as_mut(), cx) {
             Poll::Pending => None,
             Poll::Ready(None) => return Ok(Self::Nothing),
-            Poll::Ready(Some(Err(error))) => return Err(FetchError::of_request_body(error.into())),
-            // Trailers come last, and cannot be sent.
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Some(data),
-                Err(_) => return Ok(Self::Nothing),
-            },
+            Poll::Ready(Some(data)) => Some(data?),
         };
-        Ok(match first {
-            Some(data) if body.is_end_stream() || length == data.len().try_into().ok() => {
-                Self::Whole(data)
-            }
-            first => Self::Stream(Upload::new(body, first.as_ref(), length)),
-        })
+        if let Some(data) = &first
+            && (body.is_end_stream() || length == data.len().try_into().ok())
+        {
+            return match poll_data(body.as_mut(), cx) {
+                Poll::Ready(Some(Ok(_))) => Err(FetchError::of_request_body(
+                    "it is longer than it says".into(),
+                )),
+                Poll::Ready(Some(Err(error))) => Err(error),
+                _ => Ok(Self::Whole(data.clone())),
+            };
+        }
+        Ok(Self::Stream(Upload::new(body, first.as_ref(), length)))
+    }
+}
+
+/// Polls for data that is not empty. Trailers come last, and cannot be sent.
+fn poll_data<B>(
+    mut body: Pin<&mut B>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, FetchError>>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    loop {
+        return Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
+            None => None,
+            Some(Err(error)) => Some(Err(FetchError::of_request_body(error.into()))),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if data.is_empty() => continue,
+                data => data.ok().map(Ok),
+            },
+        });
     }
 }
 

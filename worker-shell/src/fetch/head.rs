@@ -62,6 +62,10 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
 pub(crate) fn read(status: u16, head: &str) -> Result<response::Parts, FetchError> {
     let invalid = |message: String| FetchError::new(FetchErrorKind::InvalidResponse, message);
     let status = StatusCode::from_u16(status).map_err(|_| invalid(format!("status {status}")))?;
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        // The local runtime takes it for the response, and the response for its body.
+        return Err(invalid(format!("status {status} is none of a response")));
+    }
     let mut lines = head.split('\n');
     let final_url = lines.next().filter(|url| !url.is_empty());
     let mut headers = HeaderMap::new();
@@ -94,7 +98,8 @@ pub(crate) fn length(method: &Method, parts: &mut response::Parts) -> Option<u64
         .get(CONTENT_ENCODING)
         .map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| {
-        encoding.eq_ignore_ascii_case(b"gzip") || encoding.eq_ignore_ascii_case(b"br")
+        // As the runtime writes them: it leaves `GZip` as it is.
+        matches!(encoding, b"gzip" | b"br")
     }) {
         parts.headers.remove(CONTENT_ENCODING);
         parts.headers.remove(CONTENT_LENGTH);
@@ -197,7 +202,9 @@ mod tests {
             );
         }
         let encoded = |encoding| format!("\ncontent-length\n5\ncontent-encoding\n{encoding}");
-        assert_eq!(length(Method::GET, &encoded("GZip")), (None, 0));
+        assert_eq!(length(Method::GET, &encoded("gzip")), (None, 0));
+        assert_eq!(length(Method::GET, &encoded("br")), (None, 0));
+        assert_eq!(length(Method::GET, &encoded("GZip")), (Some(5), 2));
         assert_eq!(length(Method::GET, &encoded("zstd")), (Some(5), 2));
     }
 }

@@ -4,7 +4,7 @@ use super::FetchError;
 use crate::bridge::{self, Event, Slot};
 use bytes::Bytes;
 use http::Uri;
-use http_body::Body;
+use http_body::{Body, Frame};
 use js_sys::Uint8Array;
 use std::{
     pin::Pin,
@@ -22,6 +22,8 @@ pub(super) struct Upload<B> {
     js: bridge::Upload,
     slot: Slot,
     state: State,
+    /// How many bytes are to come, if that was announced.
+    left: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +42,14 @@ where
     /// Takes a body whose first frame was read already, if there was one to read.
     pub(super) fn new(body: Pin<Box<B>>, first: Option<&Bytes>, length: Option<u64>) -> Self {
         let slot = Slot::open();
+        // What JavaScript has no number for is not announced.
+        let length = length.filter(|length| *length < 1 << 53);
         let mut upload = Self {
             body,
             js: bridge::Upload::new(slot.id(), length.map(bridge::number)),
             slot,
             state: State::Reading,
+            left: length,
         };
         if let Some(data) = first {
             upload.write(data);
@@ -58,6 +63,9 @@ where
     }
 
     fn write(&mut self, data: &[u8]) {
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        // Never more than announced: that was looked at.
+        self.left = self.left.and_then(|left| left.checked_sub(length));
         if !data.is_empty() {
             self.js.write(Uint8Array::from(data));
             self.state = State::Writing;
@@ -69,6 +77,9 @@ where
         loop {
             match self.state {
                 State::Reading => match ready!(self.body.as_mut().poll_frame(cx)) {
+                    Some(Ok(frame)) if self.is_too_much(&frame) => {
+                        return Poll::Ready(Err(self.lied("it is longer than it says")));
+                    }
                     Some(Ok(frame)) => {
                         // Trailers cannot be sent.
                         self.write(frame.data_ref().map_or(&[], |data| data));
@@ -77,6 +88,9 @@ where
                         self.state = State::Done;
                         self.js.abort();
                         return Poll::Ready(Err(FetchError::of_request_body(error.into())));
+                    }
+                    None if self.left.is_some_and(|left| left > 0) => {
+                        return Poll::Ready(Err(self.lied("it is shorter than it says")));
                     }
                     None => {
                         self.js.finish();
@@ -94,6 +108,21 @@ where
                 State::Done => return Poll::Ready(Ok(())),
             }
         }
+    }
+}
+
+impl<B> Upload<B> {
+    fn is_too_much(&self, frame: &Frame<Bytes>) -> bool {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.left.is_some_and(|left| length > left)
+    }
+
+    /// Breaks the request off.
+    fn lied(&mut self, how: &'static str) -> FetchError {
+        self.state = State::Done;
+        self.js.abort();
+        FetchError::of_request_body(how.into())
     }
 }
 
