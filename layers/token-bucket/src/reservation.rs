@@ -139,8 +139,10 @@ impl Reservation {
     /// Asks all buckets, and goes on with the longest of the waits and whose it is, or with nothing if all agree.
     /// When one refuses, all get back what they gave.
     ///
-    /// Who is late lines up where it waits the longest, and only there: the others would keep a time for it in vain, and
-    /// again whenever that has passed.
+    /// Who is late lines up where it waits the longest, and wherever else the time that is kept for it is still good when that
+    /// wait is over: elsewhere it would be kept in vain, and again whenever that has passed. Once it stands in a line, a time
+    /// that it has now, and that somebody else would take meanwhile, is kept too. Otherwise those who pay one bucket only
+    /// could take its turn there each time that it comes back, for ever.
     fn update<O>(
         &mut self,
         now: Instant,
@@ -151,13 +153,20 @@ impl Reservation {
         let result = self.buckets.update(|states| {
             let mut longest: Option<(usize, Pause)> = None;
             let mut is_open = false;
+            // Where it is late, with how long the time that it could have there would be good; and where it could go now.
+            let mut late = SmallVec::<[(usize, u64); 4]>::new();
+            let mut due = SmallVec::<[usize; 4]>::new();
             for place in 0..claims.len() {
                 let (claim, state) = (&claims[place], &mut *states[place]);
                 let max_wait = buckets[place].config().max_wait;
                 match claim.ask(state, max_wait, deadline, now.as_nanos()) {
-                    Ok(None) => {}
+                    Ok(None) => due.push(place),
                     Ok(Some(pause)) => {
                         is_open |= pause.is_open;
+                        if pause.is_late {
+                            let good = pause.left.saturating_add(state.ledger.least_gap());
+                            late.push((place, good));
+                        }
                         if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
                             longest = Some((place, pause));
                         }
@@ -173,11 +182,21 @@ impl Reservation {
                     }
                 }
             }
-            if let Some((place, pause)) = longest
-                && pause.is_late
+            if let Some((longest, pause)) = longest
                 && !is_open
             {
-                states[place].ledger.line_up(&mut claims[place].ticket);
+                for (place, good) in late {
+                    if pause.left < good {
+                        states[place].ledger.line_up(&mut claims[place].ticket);
+                    }
+                }
+                let stands = claims[longest].ticket.has_place();
+                for place in due {
+                    let ledger = &mut states[place].ledger;
+                    if stands && pause.left < ledger.least_gap() {
+                        ledger.hold(&mut claims[place].ticket, pause.left);
+                    }
+                }
             }
             Ok(go_on(claims, states, longest))
         });

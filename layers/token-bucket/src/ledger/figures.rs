@@ -41,6 +41,11 @@ impl Ledger {
         self.plan.pace().least_gap() < FINE
     }
 
+    /// Returns how far apart departures are at least.
+    pub(crate) fn least_gap(&self) -> u64 {
+        self.plan.pace().least_gap()
+    }
+
     pub(crate) fn paused_until(&self) -> Option<u64> {
         Some(self.gate.paused_until()).filter(|&until| until > self.time.now())
     }

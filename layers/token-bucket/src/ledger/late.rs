@@ -40,6 +40,26 @@ impl Ledger {
         self.make_way();
     }
 
+    /// Keeps the present time for a ticket that was just found to be due and will come back after so long a wait, if another
+    /// would take it by then.
+    pub(crate) fn hold(&mut self, ticket: &mut Ticket, wait: u64) {
+        let now = self.time.now();
+        let place = self.line.place_of(ticket);
+        if self.line.has(place) || self.line.before(place) > 0 {
+            return;
+        }
+        let next = match self.line.first() {
+            Some(units) => self.late(0, units),
+            None => self.plan.first(),
+        };
+        if next <= now.saturating_add(wait) {
+            self.line.restart(self.line.floor().max(now));
+            self.line.join(ticket);
+            self.make_way();
+            self.advance_line(now);
+        }
+    }
+
     fn turn(&self, ticket: &Ticket, now: u64) -> Turn {
         let (place, cost) = (self.line.place_of(ticket), ticket.cost);
         let before = self.line.before(place);

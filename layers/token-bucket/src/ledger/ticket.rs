@@ -20,6 +20,11 @@ impl Ticket {
         self.cost
     }
 
+    /// Whether it has, or had, a place in the line of those who are late.
+    pub(crate) const fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Makes it one of several that depart together.
     pub(crate) const fn shared(mut self) -> Self {
         self.is_shared = true;
