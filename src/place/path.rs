@@ -11,7 +11,10 @@ use std::iter;
 ///   unescaped: `%2F` is a part of its segment and divides nothing. A `%` that begins no escape is an escaped one.
 /// - `.` is no segment, and `..` takes away the one before it.
 /// - Nor is an empty one. No RFC says so, but routers do, and what is none of theirs costs nothing.
+/// - A `\` is a `/`, and what is not ASCII is escaped, as those write them anew who follow the [URL standard]: browsers,
+///   Workers, reqwest.
 ///
+/// [URL standard]: https://url.spec.whatwg.org/#path-state
 /// [RFC 3986, section 6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
@@ -107,14 +110,18 @@ fn is_plain(path: &str) -> bool {
     let path = path.as_bytes();
     // Without an early exit, many bytes are looked at together.
     let differs = |differs, (before, byte): (&u8, &u8)| {
-        differs | (*byte == b'%') | ((*before == b'/') & ((*byte == b'/') | (*byte == b'.')))
+        differs
+            | (*byte == b'%')
+            | (*byte == b'\\')
+            | (*byte >= 0x80)
+            | ((*before == b'/') & ((*byte == b'/') | (*byte == b'.')))
     };
     path.first() == Some(&b'/') && !path.iter().zip(path.iter().skip(1)).fold(false, differs)
 }
 
 /// Goes along a path, whose slashes are those that stand there.
 fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
-    path.split('/').filter_map(|segment| {
+    path.split(['/', '\\']).filter_map(|segment| {
         let dot = Letter::Plain(b'.');
         let letters = || letters(segment.as_bytes());
         if segment.is_empty() || letters().eq([dot]) {
@@ -132,7 +139,11 @@ fn letters(mut rest: &[u8]) -> impl Iterator<Item = Letter> {
         let (&first, after) = rest.split_first()?;
         rest = after;
         if first != b'%' {
-            return Some(Letter::Plain(first));
+            return Some(if first.is_ascii() {
+                Letter::Plain(first)
+            } else {
+                Letter::Escaped(first)
+            });
         }
         let Some((byte, after)) = escaped(after) else {
             return Some(Letter::Escaped(first));
@@ -219,6 +230,15 @@ mod tests {
         assert!(begins("/a%2fb", "/a%2Fb/c"));
         assert!(begins("/a%2Fb", "/a%2fb/c"));
         assert!(!begins("/a%2Fb", "/a/b"));
+    }
+
+    #[test]
+    fn what_clients_write_anew_is_what_they_make_of_it() {
+        assert!(begins("/search", r"/search\code"));
+        assert!(begins("/search", r"/x\..\search"));
+        assert!(!begins("/search", "/search%5Ccode"));
+        assert!(begins("/é", "/%C3%A9/a") && begins("/%c3%a9", "/é"));
+        assert!(!begins("/é", "/e"));
     }
 
     #[test]

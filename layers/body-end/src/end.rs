@@ -69,7 +69,8 @@ impl<H: OnBodyEnd> EndGuard<H> {
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || body.is_end_stream() => {
                 self.end(BodyEnd::Complete);
             }
-            Poll::Ready(Some(Ok(_))) => {}
+            // Who was told that nothing more comes was told wrong.
+            Poll::Ready(Some(Ok(_))) => *self.is_known.get_mut() = false,
         }
     }
 

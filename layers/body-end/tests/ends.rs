@@ -224,3 +224,19 @@ fn responses_without_a_body_are_known() {
     assert!(!has_body(&Method::CONNECT, StatusCode::OK));
     assert!(has_body(&Method::CONNECT, StatusCode::BAD_GATEWAY));
 }
+
+/// Who was told wrong, and reads on, has not read to the end.
+#[test]
+fn a_body_that_takes_its_end_back_and_is_dropped_then_was_dropped() {
+    let (body, ends) = observed(true, [Step::Data, Step::Pending]);
+    let mut body = Box::pin(body);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    let inner = body.as_ref().get_ref().get_ref();
+    inner.learns_its_end();
+    assert!(body.is_end_stream());
+    inner.script.borrow_mut().extend([Step::Data, Step::Data]);
+    assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+    drop(body);
+    assert_eq!(*ends.borrow(), [BodyEnd::Dropped]);
+}

@@ -21,7 +21,7 @@ use std::{mem, slice, sync::Arc, time::Duration};
 ///
 /// # Order
 ///
-/// Of those who pay the same buckets the same cost, whoever came first departs first, wherever each of them has to wait.
+/// Of those who pay the same buckets the same cost, whoever came first departs first, as a rule, wherever each of them has to wait.
 /// Only who does not come when its time has come is not waited for, since it might never: its timer is late, its task is
 /// busy, or its time has moved forward and it does not know yet, after somebody left, a pause, or a halt of the whole
 /// program. It has its place before the others again when it comes.
