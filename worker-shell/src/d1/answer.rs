@@ -190,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn a_real_is_the_one_that_was_stored_to_the_last_bit() {
+        // A reader that is quick about it takes the neighbour of some of these.
+        let mut fraction = 0x9e37_79b9_u32;
+        for _ in 0..2000 {
+            fraction = fraction.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let real = f64::from(fraction) / f64::from(u32::MAX) * 1000.0;
+            let rows = rows(&format!("[{real},1]"), b"").unwrap();
+            assert_eq!(rows[0].get_as("a"), Ok(real));
+        }
+        let rows = rows("[907.3038322028689,1]", b"").unwrap();
+        assert_eq!(rows[0].get_as("a"), Ok(907.303_832_202_868_9));
+    }
+
+    #[test]
     fn what_may_have_been_rounded_is_no_integer() {
         // Texts as JSON.stringify writes them.
         for (text, exact) in [
