@@ -194,7 +194,7 @@ part_lint_wasm() {
     wasm clippy --locked --target "$target" "${packages[@]}" --lib --tests -- "${lints[@]}"
     wasm clippy --locked --target "$target" -p tower-egress --no-default-features --features "$wasm_features" --lib --tests -- "${lints[@]}"
     wasm clippy --locked --target "$target" -p tower-egress-worker --lib --tests -- "${lints[@]}"
-    wasm clippy --locked --target "$target" -p worker-tests -p worker-minimal -- "${lints[@]}"
+    wasm clippy --locked --target "$target" -p worker-tests -p worker-bench -p worker-minimal -- "${lints[@]}"
 }
 
 part_test() { run cargo test --workspace --locked; }

@@ -5,7 +5,7 @@
 #
 # usage: bash tests/worker/bench/run.sh
 #
-#   ROUNDS=15        how many rounds are measured, after five to warm up
+#   ROUNDS=10        how many rounds are measured, after three to warm up
 #   ONLY=0,8,9       only these rows of the table; the first is what the others are compared with
 #
 # Each way has a workerd of its own, and they take turns, so that whatever else the machine does is spread over all.
@@ -28,12 +28,13 @@ readonly wasm_rust wasm_bindgen
 
 # Compiles the Worker with the opt-level $1, and prints where its modules are.
 modules() {
-    local -a env=("CARGO_TARGET_DIR=$built/wasm" "CARGO_PROFILE_WORKER_OPT_LEVEL=$1")
+    # What is stripped does not tell wasm-bindgen which features of wasm it may use.
+    local -a env=("CARGO_TARGET_DIR=$built/wasm" "CARGO_PROFILE_WORKER_OPT_LEVEL=$1" CARGO_PROFILE_WORKER_STRIP=none)
     [[ $wasm_rust == rustup ]] || env+=("RUSTC=$wasm_rust/rustc")
     env "${env[@]}" cargo build --quiet --locked --target "$target" --profile worker -p worker-bench >&2
     local out=$built/workers/worker_bench-$1
     rm -rf "$out"
-    "$wasm_bindgen/wasm-bindgen" --target module --out-name index --no-typescript --out-dir "$out" \
+    "$wasm_bindgen/wasm-bindgen" --target module --out-name index --no-typescript --remove-name-section --out-dir "$out" \
         "$built/wasm/$target/worker/worker_bench.wasm"
     echo "$out"
 }

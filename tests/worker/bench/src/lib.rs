@@ -15,7 +15,7 @@ use std::{
 use tower_egress::{Api, Egress, FetchExt, Quota};
 use tower_egress_worker::{Fetch, WorkerTimer, egress};
 use tower_service::Service;
-use worker::{Context, Env, Error, Method, RequestInit, Response, Result, Url, event};
+use worker::{Context, Env, Error, Method, RequestInit, Response, Result, event};
 
 /// What is read of the document.
 #[derive(Deserialize)]
@@ -58,7 +58,10 @@ async fn through_the_stack(url: &str, n: usize) -> Result<u64> {
         request.json::<Repository>()
     }));
     let read = read.await.map_err(|error| error.to_string())?;
-    Ok(read.iter().map(|repository| repository.stargazers_count).sum())
+    Ok(read
+        .iter()
+        .map(|repository| repository.stargazers_count)
+        .sum())
 }
 
 async fn six_at_a_time<F>(n: usize, one: impl Fn() -> F) -> Result<u64>
@@ -83,7 +86,7 @@ async fn with_the_worker_crate(url: &str) -> Result<u64> {
     let mut init = RequestInit::new();
     init.with_method(Method::Get);
     init.headers.set("user-agent", "bench")?;
-    let request = worker::Request::new_with_init(Url::parse(url)?.as_str(), &init)?;
+    let request = worker::Request::new_with_init(url, &init)?;
     let mut response = worker::Fetch::Request(request).send().await?;
     stars(&response.bytes().await?)
 }
