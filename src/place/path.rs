@@ -264,7 +264,7 @@ mod tests {
         assert!(!begins("/%2%35", "/%25"));
         // A letter of more than one byte.
         assert!(begins("/ä", "/ä/%"));
-        assert!(!begins("/ä", "/%C3%A4"));
+        assert!(begins("/ä", "/%C3%A4"));
         assert!(!begins("/search", "/%é"));
         assert!(!begins("/search", "/%4é"));
     }
