@@ -135,13 +135,15 @@ test("a server that answers before it has read, and closes, is heard", async () 
   early.stop();
 });
 
-test("an answer that comes early does not cut the request short", async () => {
-  const early = await startEarly("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false);
-  const told = await worker.ask("bare", { url: early.url(), method: "POST", chunks: 40 });
-  assert.deepEqual([told.status, told.body], [200, "ok"]);
-  assert.equal(early.read().match(/c/g).length - early.head().match(/c/g).length, 40_000);
-  early.stop();
-});
+for (const [answer, status, body] of [["200 OK\r\ncontent-length: 2\r\n\r\nok", 200, "ok"], ["204 No Content\r\n\r\n", 204, ""]]) {
+  test(`an answer that comes early does not cut the request short: ${status}`, async () => {
+    const early = await startEarly(`HTTP/1.1 ${answer}`, false);
+    const told = await worker.ask("bare", { url: early.url(), method: "POST", chunks: 40 });
+    assert.deepEqual([told.status, told.body], [status, body]);
+    assert.equal(early.read().match(/c/g).length - early.head().match(/c/g).length, 40_000);
+    early.stop();
+  });
+}
 
 /** A server that answers the first byte. */
 async function startEarly(answer, closes) {

@@ -4,9 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { assertNoComplaint, pause, startOrigin, startWorker } from "./harness.mjs";
 
-// The origin sees arrivals, after two processes that the machine may hold up for a while. How many there are in a second is not
-// a matter of that.
-const quota = "600/1s,burst=10,spacing=5ms,jitter=30ms";
+const quota = "600/1s,burst=10,spacing=5ms";
 
 let worker, origin;
 before(async () => {

@@ -74,6 +74,19 @@ impl<R> FetchBody<R> {
             }),
         }
     }
+
+    /// Makes one that ends when the request has been sent.
+    pub(super) const fn without_data(live: Live, upload: Option<Upload<R>>) -> Self {
+        Self {
+            rest: Some(Rest {
+                live,
+                upload,
+                asked: false,
+                has_ended: true,
+                left: Some(0),
+            }),
+        }
+    }
 }
 
 impl<R> Rest<R>

@@ -129,10 +129,11 @@ where
     fn receive(self, answer: &Answer) -> Result<Response<FetchBody<B>>, FetchError> {
         let mut parts = head::read(answer.status, &answer.head)?;
         let length = head::length(&self.method, &mut parts);
-        let body = if answer.has_body {
-            FetchBody::new(self.live, self.upload, length)
-        } else {
-            FetchBody::empty()
+        let body = match self.upload {
+            None if !answer.has_body => FetchBody::empty(),
+            upload if answer.has_body => FetchBody::new(self.live, upload, length),
+            // The rest of the request is still on its way.
+            upload => FetchBody::without_data(self.live, upload),
         };
         Ok(Response::from_parts(parts, body))
     }

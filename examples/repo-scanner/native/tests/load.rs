@@ -4,21 +4,68 @@
     clippy::unwrap_used,
     reason = "helpers of tests: a panic is a failed test"
 )]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "what is looked at is the machine's own clock"
+)]
 
 mod support;
 
-use strict_origin::{Catalogue, StrictOrigin};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use strict_origin::{Catalogue, Rule, StrictOrigin};
 use support::{Folder, REPOSITORIES, json, scan};
+
+/// How often the machine may hold the programs up for longer than arrivals are forgiven; what is seen then says nothing.
+const TRIES: usize = 4;
 
 #[tokio::test]
 async fn twelve_hundred_repositories_break_no_rule_and_none_is_lost() {
+    for left in (0..TRIES).rev() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let watch = thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || longest_hold_up(&stop)
+        });
+        let complaints = whole_list().await;
+        stop.store(true, Relaxed);
+        let held_up = watch.join().unwrap();
+        let is_spacing = |complaint: &String| complaint.ends_with("closer than the spacing");
+        let says_nothing = held_up > Rule::DEFAULT_JITTER && complaints.iter().all(is_spacing);
+        if left > 0 && !complaints.is_empty() && says_nothing {
+            eprintln!("the machine stood still for {held_up:?}, once more: {complaints:?}");
+            continue;
+        }
+        assert_eq!(complaints, Vec::<String>::new(), "held up {held_up:?}");
+        return;
+    }
+}
+
+/// Returns for how long a thread that only sleeps was not run at most.
+fn longest_hold_up(stop: &AtomicBool) -> Duration {
+    const SLEEP: Duration = Duration::from_millis(1);
+    let mut longest = Duration::ZERO;
+    while !stop.load(Relaxed) {
+        let before = Instant::now();
+        thread::sleep(SLEEP);
+        longest = longest.max(before.elapsed().saturating_sub(SLEEP));
+    }
+    longest
+}
+
+/// Scans the list; returns what the server has to complain of.
+async fn whole_list() -> Vec<String> {
     let folder = Folder::new("all");
     let quota = "github=600/1s,burst=10,spacing=5ms";
-    // The server sees arrivals, and the machine may hold either program up for a moment. Somebody who is always too fast
-    // is found out all the same, and how many there are in a second is not a matter of that.
-    let rule = format!("{quota},jitter=50ms");
     let origin = StrictOrigin::builder()
-        .named_rule(rule.parse().unwrap())
+        .named_rule(quota.parse().unwrap())
         .catalogue(Catalogue::from_tsv(REPOSITORIES).unwrap())
         .start()
         .await
@@ -34,8 +81,8 @@ async fn twelve_hundred_repositories_break_no_rule_and_none_is_lost() {
     let memory = report["peak_rss_bytes"].as_u64().unwrap();
     assert!(memory < 100 << 20, "{memory} bytes");
     let score = origin.shutdown().await;
-    assert_eq!(score.complaints(), Vec::<String>::new());
     assert_eq!(score.unique_paths_served, 1200);
     assert!(score.peak_waiting_for_headers <= 6);
     assert_eq!(folder.rows("SELECT count(*) FROM repositories"), 1200);
+    score.complaints()
 }
