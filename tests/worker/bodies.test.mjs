@@ -129,3 +129,25 @@ test("a streamed answer is dropped when its client closes the connection", async
   }
   assert.equal(dropped, 1);
 });
+
+test("what has no body is answered without one, whatever the response holds", async () => {
+  for (const status of [204, 205, 304]) {
+    const response = await stream(`reply?status=${status}&text=abc`);
+    assert.deepEqual([response.status, await response.text()], [status, ""]);
+  }
+});
+
+test("a length without a body is what a GET would be told; one beside a body is the body's own", async () => {
+  const head = await stream("reply?content-length=7", { method: "HEAD" });
+  assert.equal(head.headers.get("content-length"), "7");
+  const lie = await stream("reply?content-length=7&text=abc");
+  assert.deepEqual([lie.headers.get("content-length"), await lie.text()], ["3", "abc"]);
+});
+
+test("empty parts of a body are passed over", async () => {
+  assert.equal(await (await stream("reply?text=abc&empty=1")).text(), "abc");
+});
+
+test("for a client that went away before, no work begins", async () => {
+  assert.deepEqual(await worker.ask("gone-before"), { done: false, began: false });
+});

@@ -127,6 +127,8 @@ export async function startLiar(answer) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  // A test that fails before it stops this is not waited for.
+  server.unref();
   const { port } = server.address();
   return {
     url: (route = "/") => `http://127.0.0.1:${port}${route}`,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertNoComplaint, pause, startOrigin, startWorker } from "./harness.mjs";
+import { assertNoComplaint, pause, startLiar, startOrigin, startWorker } from "./harness.mjs";
 
 let worker, origin;
 before(async () => {
@@ -50,4 +50,13 @@ test("clients that go away by the hundred leave nothing behind", async () => {
   }
   assert.equal((await worker.ask("one", { url: origin.url("/bytes/10"), api: "free" })).status, 200);
   assertNoComplaint(worker);
+});
+
+test("what was kept from an invocation can be dropped in another", async () => {
+  const liar = await startLiar((socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nbegun`));
+  assert.equal((await worker.ask("keep", { url: liar.url() })).ready, false);
+  assert.equal((await worker.ask("forget")).kept, 3);
+  assert.equal((await worker.ask("one", { url: origin.url("/bytes/10"), api: "free" })).status, 200);
+  assertNoComplaint(worker);
+  liar.stop();
 });

@@ -5,9 +5,11 @@
 mod ask;
 mod bodies;
 mod d1;
+mod kept;
 mod many;
 mod object;
 mod one;
+mod replies;
 mod stack;
 
 use ask::Ask;
@@ -46,6 +48,10 @@ async fn answer(
         "unread" => bodies::unread(&ask).await?,
         "pass" => return bodies::pass(&ask).await,
         "stream" => return bodies::stream(&ask),
+        "reply" => return replies::reply(&ask),
+        "gone-before" => replies::gone_before().await,
+        "keep" => kept::keep(&ask).await?,
+        "forget" => kept::forget(),
         "dropped-streams" => bodies::dropped(),
         "object" => object::ask(&ask, env).await?,
         "last-cron" => many::last_cron(),
