@@ -1,6 +1,7 @@
 //! Decoding without telling secrets.
 
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 /// Where a body stopped being the JSON that was expected.
 ///
@@ -16,6 +17,20 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// Says of an error of serde_json's where it stands.
+    pub(crate) fn new(error: &serde_json::Error) -> Self {
+        Self {
+            what: match error.classify() {
+                Category::Syntax => "not JSON",
+                Category::Eof => "JSON that breaks off",
+                Category::Data => "JSON of another shape",
+                Category::Io => "unreadable",
+            },
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+
     /// Returns the line of the body, counted from 1.
     pub const fn line(&self) -> usize {
         self.line
@@ -28,15 +43,5 @@ impl DecodeError {
 }
 
 pub(super) fn decode<D: DeserializeOwned>(bytes: &[u8]) -> Result<D, DecodeError> {
-    use serde_json::error::Category;
-    serde_json::from_slice(bytes).map_err(|error| DecodeError {
-        what: match error.classify() {
-            Category::Syntax => "not JSON",
-            Category::Eof => "JSON that breaks off",
-            Category::Data => "JSON of another shape",
-            Category::Io => "unreadable",
-        },
-        line: error.line(),
-        column: error.column(),
-    })
+    serde_json::from_slice(bytes).map_err(|error| DecodeError::new(&error))
 }

@@ -1,0 +1,77 @@
+//! Rows as bytes.
+
+use super::{NDJSON_COUNT, RowError};
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Serialize;
+
+/// How rows are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Format {
+    Array,
+    Ndjson,
+}
+
+/// Writes rows one behind the other, and counts them.
+#[derive(Debug)]
+pub(super) struct Writer {
+    format: Format,
+    buffer: BytesMut,
+    rows: u64,
+}
+
+impl Writer {
+    pub(super) const fn new(format: Format, buffer: BytesMut) -> Self {
+        Self {
+            format,
+            buffer,
+            rows: 0,
+        }
+    }
+
+    /// Writes a row as a whole, or nothing.
+    pub(super) fn write<T: Serialize, E>(&mut self, row: &T) -> Result<(), RowError<E>> {
+        let start = self.buffer.len();
+        if self.format == Format::Array {
+            self.buffer.put_u8(if self.rows == 0 { b'[' } else { b',' });
+        }
+        let written = serde_json::to_writer((&mut self.buffer).writer(), row);
+        if let Err(error) = written {
+            self.buffer.truncate(start);
+            return Err(RowError::Serialize {
+                row: self.rows,
+                error,
+            });
+        }
+        if self.format == Format::Ndjson {
+            self.buffer.put_u8(b'\n');
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Writes what comes behind the last row.
+    pub(super) fn end(&mut self) {
+        match self.format {
+            Format::Array if self.rows == 0 => self.buffer.put_slice(b"[]"),
+            Format::Array => self.buffer.put_u8(b']'),
+            Format::Ndjson => {
+                let count = format!("{{\"{NDJSON_COUNT}\":{}}}\n", self.rows);
+                self.buffer.put_slice(count.as_bytes());
+            }
+        }
+    }
+
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many bytes were written and not taken.
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes what was written.
+    pub(super) fn take(&mut self) -> Bytes {
+        self.buffer.split().freeze()
+    }
+}
