@@ -9,6 +9,7 @@ mod error;
 mod executor;
 mod ext;
 mod fetch;
+pub mod flags;
 pub mod json;
 mod place;
 mod service;

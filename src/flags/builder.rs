@@ -1,0 +1,72 @@
+//! Declaring flags.
+
+use super::{
+    Alert, Flags, Rule,
+    flag::{Entry, Hook},
+};
+use std::{collections::BTreeMap, fmt};
+
+/// Declares the flags of a set.
+///
+/// # Defaults
+///
+/// - the salt is empty
+/// - nobody is told of a flag that does worse; the [status](Flags::status) says so all the same
+#[must_use = "a builder does nothing until `build`"]
+pub struct FlagsBuilder {
+    salt: Box<str>,
+    flags: BTreeMap<Box<str>, Rule>,
+    on_alert: Option<Hook>,
+}
+
+impl FlagsBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            salt: Box::default(),
+            flags: BTreeMap::new(),
+            on_alert: None,
+        }
+    }
+
+    /// Declares a flag, with the rule that holds unless a configuration says something else.
+    ///
+    /// # Panics
+    ///
+    /// If it was declared before.
+    pub fn flag(mut self, name: impl Into<Box<str>>, default: impl Into<Rule>) -> Self {
+        let name = name.into();
+        let twice = format!("the flag {name:?} is declared twice");
+        assert!(self.flags.insert(name, default.into()).is_none(), "{twice}");
+        self
+    }
+
+    /// Sets what makes this set choose other keys than others do for the same shares.
+    pub fn salt(mut self, salt: impl Into<Box<str>>) -> Self {
+        self.salt = salt.into();
+        self
+    }
+
+    /// Sets what is called when those for whom a flag is on begin to do worse than the rest.
+    ///
+    /// It is called by whoever recorded the last of them, so it should be quick.
+    pub fn on_alert(mut self, hook: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Box::new(hook));
+        self
+    }
+
+    /// Makes the set.
+    pub fn build(self) -> Flags {
+        let entries = self.flags.into_iter();
+        let entries = entries.map(|(name, rule)| Entry::new(name, rule)).collect();
+        Flags::new(&self.salt, entries, self.on_alert)
+    }
+}
+
+impl fmt::Debug for FlagsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagsBuilder")
+            .field("salt", &self.salt)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,317 @@
+//! Rules from outside.
+
+use super::{InvalidPercent, Rule};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Unexpected, Visitor},
+};
+use std::{collections::BTreeMap, fmt};
+
+/// Rules for flags by name, as they come from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
+
+/// A configuration of flags is wrong. It says what, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidConfig(Box<str>);
+
+impl InvalidConfig {
+    pub(super) fn new(message: impl Into<Box<str>>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<InvalidPercent> for InvalidConfig {
+    fn from(error: InvalidPercent) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl Config {
+    /// Reads an object with a rule for each flag: `true`, `false`, a share in per cent, or an object of `percent`, and
+    /// of `on` and `off`, which name keys.
+    ///
+    /// ```
+    /// # use tower_egress::flags::Config;
+    /// Config::from_json(r#"{"retries": false, "newSearch": 12.5, "streaming": {"percent": 0, "on": ["me"]}}"#)?;
+    /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is something else, names a flag twice, a key as both on and off, or a share that is not between 0 and 100.
+    pub fn from_json(text: &str) -> Result<Self, InvalidConfig> {
+        serde_json::from_str(text).map_err(|error| InvalidConfig::new(error.to_string()))
+    }
+
+    /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`.
+    ///
+    /// After the prefix comes the name of the flag, of which case and underscores do not count: `EGRESS_NEW_SEARCH` is for `newSearch`.
+    ///
+    /// ```
+    /// # use tower_egress::flags::Config;
+    /// let config = Config::from_env("EGRESS_FLAG_", std::env::vars())?;
+    /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If one of these says something else, or two name the same flag.
+    pub fn from_env(
+        prefix: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, InvalidConfig> {
+        let mut rules = BTreeMap::new();
+        for (variable, value) in variables {
+            let Some(name) = variable.strip_prefix(prefix) else {
+                continue;
+            };
+            let rule = from_word(value.trim()).map_err(|error| {
+                InvalidConfig::new(format!("the variable {variable} is wrong: {error}"))
+            })?;
+            if rules.insert(plain(name).into_boxed_str(), rule).is_some() {
+                let message =
+                    format!("the variable {variable} names a flag that another one names, too");
+                return Err(InvalidConfig::new(message));
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    /// Sets one rule.
+    #[must_use]
+    pub fn with(mut self, flag: impl Into<Box<str>>, rule: impl Into<Rule>) -> Self {
+        self.0.insert(flag.into(), rule.into());
+        self
+    }
+
+    /// Takes the rules of another one over these, where there are any.
+    #[must_use]
+    pub fn with_all(mut self, other: Self) -> Self {
+        // A flag can be spelt in two ways.
+        self.0
+            .retain(|name, _| !other.0.keys().any(|over| plain(over) == plain(name)));
+        self.0.extend(other.0);
+        self
+    }
+}
+
+/// A name without what variables cannot have.
+pub(super) fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+fn from_word(word: &str) -> Result<Rule, InvalidConfig> {
+    match word.to_ascii_lowercase().as_str() {
+        "on" | "true" => return Ok(Rule::on()),
+        "off" | "false" => return Ok(Rule::off()),
+        _ => {}
+    }
+    let percent = word
+        .strip_suffix('%')
+        .and_then(|share| share.trim_end().parse().ok());
+    match percent {
+        Some(percent) => Ok(Rule::share(percent)?),
+        None => Err(InvalidConfig::new("it takes on, off, or a share as 25%")),
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rules;
+
+        impl<'de> Visitor<'de> for Rules {
+            type Value = Config;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a rule for each flag")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
+                let mut rules = BTreeMap::new();
+                while let Some(name) = map.next_key::<Box<str>>()? {
+                    let rule = map.next_value()?;
+                    let message = format!("the flag {name:?} is there twice");
+                    if rules.insert(name, rule).is_some() {
+                        return Err(A::Error::custom(message));
+                    }
+                }
+                Ok(Config(rules))
+            }
+        }
+
+        deserializer.deserialize_map(Rules)
+    }
+}
+
+/// A rule as an object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Long {
+    #[serde(default)]
+    percent: Option<f64>,
+    #[serde(default)]
+    on: Vec<Box<str>>,
+    #[serde(default)]
+    off: Vec<Box<str>>,
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Rule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, a share in per cent, or an object")
+            }
+
+            fn visit_bool<E>(self, on: bool) -> Result<Rule, E> {
+                Ok(on.into())
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, percent: f64) -> Result<Rule, E> {
+                Rule::share(percent).map_err(E::custom)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, percent: u64) -> Result<Rule, E> {
+                match u8::try_from(percent) {
+                    Ok(percent) => self.visit_f64(percent.into()),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(percent), &"0 to 100")),
+                }
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, percent: i64) -> Result<Rule, E> {
+                Err(E::invalid_value(Unexpected::Signed(percent), &"0 to 100"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
+                let long = Long::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let mut rule =
+                    Rule::share(long.percent.unwrap_or(0.0)).map_err(A::Error::custom)?;
+                rule.on.extend(long.on);
+                rule.off.extend(long.off);
+                if let Some(key) = rule.on.intersection(&rule.off).next() {
+                    let message = format!("the key {key:?} is both on and off");
+                    return Err(A::Error::custom(message));
+                }
+                Ok(rule)
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn rule(text: &str) -> Result<Rule, String> {
+        let config = Config::from_json(&format!("{{\"a\": {text}}}"));
+        let mut config = config.map_err(|error| error.to_string())?;
+        Ok(config.0.remove("a").unwrap())
+    }
+
+    #[test]
+    fn a_rule_is_said_in_few_words_or_many() {
+        let share = |percent| Rule::share(percent).unwrap();
+        for (text, expected) in [
+            ("true", Rule::on()),
+            ("false", Rule::off()),
+            ("0", Rule::off()),
+            ("100", Rule::on()),
+            ("12.5", share(12.5)),
+            ("{}", Rule::off()),
+            ("{\"percent\": 5}", share(5.0)),
+            (
+                "{\"on\": [\"x\"], \"percent\": 1e1, \"off\": [\"y\", \"z\"]}",
+                share(10.0).on_for("x").off_for("y").off_for("z"),
+            ),
+        ] {
+            assert_eq!(rule(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, expected) in [
+            ("101", "100"),
+            ("-1", "-1"),
+            ("1e9", "1000000000"),
+            ("4294967296", "4294967296"),
+            ("\"on\"", "true, false, a share"),
+            ("null", "true, false, a share"),
+            ("{\"percents\": 5}", "percents"),
+            ("{\"percent\": 500}", "500"),
+            (
+                "{\"on\": [\"x\"], \"off\": [\"x\"]}",
+                "\"x\" is both on and off",
+            ),
+            ("[1]", "true, false, a share"),
+            ("nope", "line 1"),
+            ("1, \"a\": 2", "\"a\" is there twice"),
+        ] {
+            let error = rule(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(
+            Config::from_json("[]")
+                .unwrap_err()
+                .to_string()
+                .contains("an object")
+        );
+    }
+
+    fn env(variables: &[(&str, &str)]) -> Result<Config, InvalidConfig> {
+        let variables = variables
+            .iter()
+            .map(|&(name, value)| (name.into(), value.into()));
+        Config::from_env("EGRESS_", variables)
+    }
+
+    #[test]
+    fn variables_say_it_too() {
+        let config = env(&[
+            ("EGRESS_NEW_SEARCH", "12.5%"),
+            ("EGRESS_RETRIES", " Off "),
+            ("EGRESS_all", "100 %"),
+            ("OTHER", "what"),
+        ]);
+        let expected = Config::default()
+            .with("newsearch", Rule::share(12.5).unwrap())
+            .with("retries", false)
+            .with("all", true);
+        assert_eq!(config, Ok(expected));
+        for (value, expected) in [("25", "25%"), ("", "25%"), ("101%", "101"), ("x%", "25%")] {
+            let error = env(&[("EGRESS_A", value)]).unwrap_err().to_string();
+            assert!(
+                error.contains("EGRESS_A") && error.contains(expected),
+                "{error}"
+            );
+        }
+        assert!(env(&[("EGRESS_A_B", "on"), ("EGRESS_AB", "on")]).is_err());
+    }
+
+    #[test]
+    fn one_config_goes_over_another_however_it_is_spelt() {
+        let file = Config::default()
+            .with("newSearch", true)
+            .with("retries", true);
+        let over = env(&[("EGRESS_NEW_SEARCH", "off")]).unwrap();
+        let both = file.with_all(over);
+        assert_eq!(
+            both,
+            Config::default()
+                .with("newsearch", false)
+                .with("retries", true)
+        );
+    }
+}

@@ -1,0 +1,235 @@
+use super::*;
+use crate::flags::Worse;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn share(percent: f64) -> Rule {
+    Rule::share(percent).unwrap()
+}
+
+fn one(rule: impl Into<Rule>) -> Flags {
+    Flags::builder().flag("a", rule).build()
+}
+
+fn json(text: &str) -> Config {
+    Config::from_json(text).unwrap()
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The algorithm is documented, so that others can compute it: these are the test vectors of it.
+#[test]
+fn the_same_key_has_the_same_place_everywhere() {
+    assert_eq!(xxh32(b"", 0), 0x02cc_5d05);
+    assert_eq!(xxh32(b"abc", 0), 0x32d1_53ff);
+    for (salt, flag, key, expected) in [
+        ("", "a", "b", xxh32(b"a\0b", 0x02cc_5d05)),
+        (
+            "abc",
+            "retries",
+            "tower-rs/tower",
+            xxh32(b"retries\0tower-rs/tower", 0x32d1_53ff),
+        ),
+    ] {
+        assert_eq!(hash(xxh32(salt.as_bytes(), 0), flag, key), expected);
+    }
+}
+
+#[test]
+fn a_share_is_as_large_as_it_says_over_the_whole_range() {
+    for percent in [1.0, 12.5, 50.0, 99.0] {
+        let flags = one(share(percent));
+        let on = (0..100_000).filter(|key| flags.is_on("a", &key.to_string()));
+        let found = f64::from(u32::try_from(on.count()).unwrap()) / 1000.0;
+        assert!((found - percent).abs() < 0.5, "{found} of {percent}");
+    }
+    let hashes = (0..1000).map(|key: u32| hash(7, "a", &key.to_string()));
+    assert!(
+        hashes.clone().max().unwrap() > u32::MAX / 100 * 99,
+        "all 32 bits"
+    );
+    assert!(hashes.min().unwrap() < u32::MAX / 100);
+}
+
+#[test]
+fn who_is_in_stays_in_while_the_share_grows() {
+    let keys: Vec<_> = (0..500).map(|key| format!("key-{key}")).collect();
+    let flags = one(false);
+    let mut before = vec![false; keys.len()];
+    for percent in [0.1, 1.0, 10.0, 33.3, 50.0, 99.9, 100.0] {
+        flags
+            .apply(&Config::default().with("a", share(percent)))
+            .unwrap();
+        let now: Vec<_> = keys.iter().map(|key| flags.is_on("a", key)).collect();
+        assert!(before.iter().zip(&now).all(|(before, now)| before <= now));
+        before = now;
+    }
+    assert!(before.iter().all(|on| *on));
+}
+
+#[test]
+fn flags_and_salts_choose_independently() {
+    let of = |salt: &'static str, name: &'static str| {
+        let flags = Flags::builder().salt(salt).flag(name, share(50.0)).build();
+        (0..1000).map(move |key| flags.is_on(name, &key.to_string()))
+    };
+    for other in [of("", "b"), of("x", "a")] {
+        let same = of("", "a").zip(other).filter(|(a, b)| a == b).count();
+        assert!((420..580).contains(&same), "{same} of 1000 are the same");
+    }
+}
+
+#[test]
+fn keys_by_name_come_before_the_share() {
+    let flags = one(Rule::off().on_for("me"));
+    assert!(flags.is_on("a", "me") && !flags.is_on("a", "you"));
+    let flags = one(Rule::on().off_for("me"));
+    assert!(!flags.is_on("a", "me") && flags.is_on("a", "you"));
+}
+
+#[test]
+fn a_wrong_configuration_changes_nothing_and_is_told_until_a_good_one_comes() {
+    let flags = Flags::builder().flag("a", false).flag("b", true).build();
+    flags.apply(&json(r#"{"a": true}"#)).unwrap();
+    for wrong in [
+        r#"{"b": false, "c": true}"#,
+        r#"{"b": false, "B": false}"#,
+        r#"{"a": 1e3}"#,
+        "{",
+    ] {
+        let error = flags.apply_json(wrong).unwrap_err();
+        assert_eq!(flags.status().refused, Some(error.to_string()));
+        assert!(flags.is_on("a", "k") && flags.is_on("b", "k"), "{wrong}");
+    }
+    flags.apply_json(r#"{"b": false}"#).unwrap();
+    assert_eq!(flags.status().refused, None);
+    assert!(!flags.is_on("a", "k"), "back to its default");
+    assert!(!flags.is_on("b", "k"));
+}
+
+#[test]
+fn variables_find_their_flag() {
+    let flags = Flags::builder().flag("newSearch", false).build();
+    let variables = [("X_NEW_SEARCH".to_owned(), "on".to_owned())];
+    flags
+        .apply(&Config::from_env("X_", variables).unwrap())
+        .unwrap();
+    assert!(flags.is_on("newSearch", "k"));
+    let twice = flags.apply_json(r#"{"newSearch": false, "newsearch": true}"#);
+    let message = "the flag \"newSearch\" is there twice";
+    assert_eq!(twice.unwrap_err().to_string(), message);
+    assert!(flags.is_on("newSearch", "k"));
+}
+
+/// Two groups of which every tenth of the one fails, and the other never.
+fn compare(flag: &Flag, n: u64, failing: bool) {
+    for n in 0..n {
+        flag.record(true, !(failing && n % 10 == 0), 10 * MS);
+        flag.record(false, true, 10 * MS);
+    }
+}
+
+#[test]
+fn who_does_worse_is_told_once_for_each_time_that_it_begins() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let alerts = Arc::clone(&told);
+    let flags = Flags::builder()
+        .flag("a", share(50.0))
+        .on_alert(move |alert| alerts.lock().unwrap().push(alert.clone()))
+        .build();
+    let flag = flags.get("a").unwrap();
+    compare(&flag, 199, true);
+    assert!(told.lock().unwrap().is_empty(), "too few to say");
+    compare(&flag, 500, true);
+    let alerts = told.lock().unwrap().clone();
+    let [alert] = &*alerts else {
+        panic!("{alerts:?}")
+    };
+    assert_eq!((&*alert.flag, alert.worse), ("a", Worse::Failures));
+    assert!(alert.to_string().starts_with("a is on for 2"), "{alert}");
+    assert!(flags.status().flags["a"].is_worse);
+    // As it mends, it is armed again.
+    compare(&flag, 20_000, false);
+    assert!(!flags.status().flags["a"].is_worse);
+    compare(&flag, 20_000, true);
+    assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn who_is_slower_is_told() {
+    let told = Arc::new(AtomicU64::new(0));
+    let alerts = Arc::clone(&told);
+    let flags = Flags::builder()
+        .flag("a", share(50.0))
+        .on_alert(move |alert| {
+            assert_eq!(alert.worse, Worse::Slower);
+            alerts.fetch_add(1, Relaxed);
+        })
+        .build();
+    let flag = flags.get("a").unwrap();
+    for n in 0..400 {
+        flag.record(true, true, MS * if n % 10 == 0 { 100 } else { 10 });
+        flag.record(false, true, 10 * MS);
+    }
+    assert_eq!(told.load(Relaxed), 1);
+}
+
+#[test]
+fn another_rule_begins_another_comparison() {
+    let flags = one(share(50.0));
+    let flag = flags.get("a").unwrap();
+    compare(&flag, 300, true);
+    assert_eq!(flags.status().flags["a"].on.count, 300);
+    flags.apply_json(r#"{"a": 50}"#).unwrap();
+    assert_eq!(
+        flags.status().flags["a"].on.count,
+        300,
+        "the rule is the same"
+    );
+    flags.apply_json(r#"{"a": 60}"#).unwrap();
+    let status = &flags.status().flags["a"];
+    assert_eq!(
+        (status.on.count, status.off.count, status.is_worse),
+        (0, 0, false)
+    );
+    flags.apply_json(r#"{"a": true}"#).unwrap();
+    compare(&flag, 300, true);
+    assert_eq!(
+        flags.status().flags["a"].on.count,
+        0,
+        "there is no rest to compare with"
+    );
+}
+
+#[test]
+fn the_status_says_what_holds() {
+    let flags = Flags::builder()
+        .flag("a", true)
+        .flag("b", share(25.0).on_for("me"))
+        .build();
+    flags
+        .apply_json(r#"{"a": 12.5}"#)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let status = serde_json::to_value(flags.status()).unwrap();
+    assert_eq!(status["a"]["percent"], 12.5);
+    assert_eq!(status["a"]["isDefault"], false);
+    assert_eq!(status["b"]["percent"], 25.0);
+    assert_eq!(status["b"]["namedOn"], 1);
+    assert_eq!(status["b"]["isDefault"], true);
+    assert_eq!(status.get("$refused"), None);
+    assert_eq!(format!("{flags:?}"), r#"["a", "b"]"#);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+#[should_panic(expected = "there is no flag \"b\"; there are a")]
+fn a_flag_that_was_not_declared_is_named() {
+    one(true).is_on("b", "k");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+#[should_panic(expected = "the flag \"a\" is declared twice")]
+fn a_flag_that_is_declared_twice_is_named() {
+    let _ = Flags::builder().flag("a", true).flag("a", true);
+}
