@@ -173,22 +173,25 @@ impl ApisBuilder {
             Some(bucket.build())
         };
         let own: Vec<_> = apis.iter().map(bucket).collect();
-        let entries = apis.iter().enumerate().map(|(index, api)| {
-            let paid = lineage(&apis, index).filter_map(|index| own[index].clone());
-            let paid: Vec<_> = paid.collect();
+        let sets = (0..apis.len()).map(|index| {
+            let lineage = lineage(&apis, index).into_iter();
+            let paid: Vec<_> = lineage.filter_map(|index| own[index].clone()).collect();
+            match paid.as_slice() {
+                [] => None,
+                [one] => Some(one.clone().into()),
+                _ => Some(BucketSet::new(paid)),
+            }
+        });
+        let sets: Vec<_> = sets.collect();
+        let entries = apis.into_iter().zip(own).zip(sets);
+        let entries = entries.map(|((api, bucket), buckets)| {
             let statuses = policy.statuses().iter().chain(api.retry_also()).copied();
+            let policy = policy.clone().with_statuses(statuses);
             Entry {
-                api: api.clone(),
-                bucket: own[index].clone(),
-                buckets: match paid.as_slice() {
-                    [] => None,
-                    [one] => Some(one.clone().into()),
-                    _ => Some(BucketSet::new(paid)),
-                },
-                policy: policy
-                    .clone()
-                    .with_statuses(statuses)
-                    .with_dialect(api.dialect()),
+                policy: policy.with_dialect(api.dialect()),
+                api,
+                bucket,
+                buckets,
             }
         });
         static KEYS: AtomicU32 = AtomicU32::new(0);
@@ -200,21 +203,21 @@ impl ApisBuilder {
 }
 
 /// Returns the API itself, the one that it is within, the one that *that* is within, and so on.
-fn lineage(apis: &[Api], index: usize) -> impl Iterator<Item = usize> {
-    let parent = move |&index: &usize| {
-        let (name, parent) = (apis[index].name(), apis[index].parent()?);
+fn lineage(apis: &[Api], mut index: usize) -> Vec<usize> {
+    let mut lineage = vec![index];
+    while let Some(parent) = apis[index].parent() {
+        let name = apis[index].name();
         let found = apis.iter().position(|api| api.name() == parent);
-        Some(found.unwrap_or_else(|| panic!("{name:?} is within {parent:?}, which was not added")))
-    };
-    let lineage: Vec<_> = std::iter::successors(Some(index), parent)
-        .take(apis.len() + 1)
-        .collect();
-    assert!(
-        lineage.len() <= apis.len(),
-        "{:?} is within itself",
-        apis[index].name()
-    );
-    lineage.into_iter()
+        index =
+            found.unwrap_or_else(|| panic!("{name:?} is within {parent:?}, which was not added"));
+        lineage.push(index);
+        assert!(
+            lineage.len() <= apis.len(),
+            "{:?} is within itself",
+            apis[lineage[0]].name()
+        );
+    }
+    lineage
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl<T: Timer, X: Clone> Egress<T, X> {
     /// it only from a forgotten body of the same service and its clones. Services that are to share that too are made by one
     /// [`EgressLayer`].
     pub fn layer<S, B>(&self, client: S) -> EgressService<S, B, T, X> {
-        self.to_layer::<B>().layer(client)
+        service::stack(&self.handles, &service::cleanup(&self.handles), client)
     }
 
     /// Returns this as a [`tower::Layer`], for a `ServiceBuilder`.

@@ -281,7 +281,9 @@ fn location(headers: &HeaderMap) -> Option<String> {
         return None;
     }
     let (place, behind) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
-    let (scheme, rest) = match place.split_once("//") {
+    // For so short a text, a search that is quick in a long one is not worth its code.
+    let slashes = place.as_bytes().windows(2).position(|two| two == b"//");
+    let (scheme, rest) = match slashes.map(|at| (&place[..at], &place[at + 2..])) {
         Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => (scheme, rest),
         _ => {
             let first = place.split('/').next()?;

@@ -69,7 +69,7 @@ fn split(authority: &str) -> (&str, Option<u16>) {
 impl Place {
     /// Reads `host`, `host:port` or either with the beginning of a path; else says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.contains("://") {
+        if text.as_bytes().windows(3).any(|three| three == b"://") {
             return Err("it has a scheme");
         }
         let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));

@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::{BoxError, Error, ErrorKind, error::Tried};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::Response;
 use http_body::Body;
 use serde::de::DeserializeOwned;
@@ -79,14 +79,14 @@ where
 
     async fn into_text(self) -> Result<String, Error> {
         let tried = Tried::of_response(&self);
-        let bytes = self.into_bytes().await?;
+        let bytes = read(self.into_body(), DEFAULT_MAX_BYTES, tried).await?;
         String::from_utf8(bytes.into())
             .map_err(|error| Error::of_body(ErrorKind::Decode, tried, error.utf8_error()))
     }
 
     async fn into_json<D: DeserializeOwned>(self) -> Result<D, Error> {
         let tried = Tried::of_response(&self);
-        let bytes = self.into_bytes().await?;
+        let bytes = read(self.into_body(), DEFAULT_MAX_BYTES, tried).await?;
         json::decode(&bytes).map_err(|error| Error::of_body(ErrorKind::Decode, tried, error))
     }
 }
@@ -105,7 +105,7 @@ where
     }
     let mut body = pin!(body);
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut rest = Vec::new();
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|error| {
             let error = error.into();
@@ -122,23 +122,14 @@ where
         if first.len() + rest.len() + length > max {
             return Err(too_large());
         }
+        let data = data.copy_to_bytes(length);
         // Most bodies are one frame: hand it on without a copy.
         if first.is_empty() && rest.is_empty() {
-            first = data.copy_to_bytes(length);
+            first = data;
         } else {
             rest.extend_from_slice(&std::mem::take(&mut first));
-            rest.reserve(length);
-            while data.has_remaining() {
-                let chunk = data.chunk();
-                let length = chunk.len();
-                rest.extend_from_slice(chunk);
-                data.advance(length);
-            }
+            rest.extend_from_slice(&data);
         }
     }
-    Ok(if rest.is_empty() {
-        first
-    } else {
-        rest.freeze()
-    })
+    Ok(if rest.is_empty() { first } else { rest.into() })
 }

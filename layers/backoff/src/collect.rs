@@ -1,7 +1,7 @@
 //! Reads a body of known size into memory, before anything of the request is sent.
 
 use crate::{BodyFailed, BoxError, WrongLength};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -18,7 +18,7 @@ pin_project! {
         stated: usize,
         // The first frame is kept as it is: most bodies have only one.
         first: Bytes,
-        all: Option<BytesMut>,
+        all: Option<Vec<u8>>,
         trailers: Option<Box<HeaderMap>>,
     }
 }
@@ -53,7 +53,7 @@ impl<B: Body> Collect<B> {
     {
         let mut this = self.project();
         loop {
-            let found = this.all.as_ref().map_or(this.first.len(), BytesMut::len);
+            let found = this.all.as_ref().map_or(this.first.len(), Vec::len);
             let frame = if this.body.is_end_stream() {
                 None
             } else {
@@ -67,7 +67,7 @@ impl<B: Body> Collect<B> {
                     return Poll::Ready(Err(WrongLength::new(*this.stated).into()));
                 }
                 let data = match this.all.take() {
-                    Some(all) => all.freeze(),
+                    Some(all) => all.into(),
                     None => std::mem::take(this.first),
                 };
                 return Poll::Ready(Ok((data, this.trailers.take())));
@@ -79,7 +79,7 @@ impl<B: Body> Collect<B> {
                 Ok(mut data) if found == 0 => *this.first = data.copy_to_bytes(data.remaining()),
                 Ok(data) => {
                     let all = this.all.get_or_insert_with(|| {
-                        let mut all = BytesMut::with_capacity(*this.stated);
+                        let mut all = Vec::with_capacity(*this.stated);
                         all.extend_from_slice(this.first);
                         all
                     });

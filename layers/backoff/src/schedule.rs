@@ -2,6 +2,7 @@
 //! part of that.
 
 use crate::Cause;
+use egress_time::Instant;
 use std::time::Duration;
 
 /// The waits between attempts: exponential, capped, with full jitter.
@@ -129,7 +130,7 @@ impl Schedule {
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    (Instant::ORIGIN + duration).as_nanos()
 }
 
 #[cfg(test)]

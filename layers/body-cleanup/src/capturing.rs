@@ -4,7 +4,7 @@ use crate::{
     BoxError, Executor, ResponseBody, Task, Truncated, drain::FRAMES_AT_ONCE, future::Call,
     replay::Replay, shared::Shared, tracked::Tracked,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use egress_body_end::CapturedBody;
 use egress_time::{SleepUntil, Timer};
 use http::{HeaderMap, Response};
@@ -41,7 +41,7 @@ pin_project! {
         head: Response<()>,
         #[pin]
         limit: SleepUntil<T>,
-        kept: BytesMut,
+        kept: Vec<u8>,
         empty_frames_left: u32,
     }
 
@@ -82,7 +82,7 @@ where
             body: Tracked::new(body, &shared.stats),
             head: Response::from_parts(head, ()),
             limit: SleepUntil::new(shared.timer.clone(), deadline.min(limit)),
-            kept: BytesMut::with_capacity(expected),
+            kept: Vec::with_capacity(expected),
             empty_frames_left: MAX_EMPTY_FRAMES,
             shared,
         }
@@ -102,7 +102,7 @@ where
         let end = ready!(self.as_mut().poll_end(cx));
         let this = self.project();
         this.shared.stats.count_captured();
-        let kept = this.kept.split().freeze();
+        let kept = Bytes::from(mem::take(this.kept));
         let (trailers, error) = match end {
             End::Complete(trailers) => (trailers, None),
             End::Failed(error) => (None, Some(error)),

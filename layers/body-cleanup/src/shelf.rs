@@ -130,6 +130,8 @@ impl<V> Shelf<V> {
     pub(crate) fn look(&self, now: Instant) -> Look<V> {
         let mut state = self.state();
         let mut given_up = Vec::new();
+        // Bells among them, which go after the lock.
+        let mut rests = Vec::new();
         // Many waiters look at the same time; only one of them has to look at every entry. A clock that was set back
         // may not be where it was for a long time.
         if now >= state.next_look || now < state.looked_at {
@@ -145,8 +147,11 @@ impl<V> Shelf<V> {
                 let unused_for = now - since;
                 if unused_for < self.timeout {
                     next = next.min(since + self.timeout);
-                } else {
-                    given_up.push(mem::replace(entry, Entry::GivenUp { unused_for }));
+                } else if let Entry::Laid { value, rest } =
+                    mem::replace(entry, Entry::GivenUp { unused_for })
+                {
+                    given_up.push(value);
+                    rests.push(rest);
                 }
             }
             state.given_up += given_up.len();
@@ -155,14 +160,7 @@ impl<V> Shelf<V> {
         }
         let next = state.next_look;
         drop(state);
-        let values = given_up.into_iter().filter_map(|entry| match entry {
-            Entry::Laid { value, .. } => Some(value),
-            Entry::GivenUp { .. } => None,
-        });
-        Look {
-            given_up: values.collect(),
-            next,
-        }
+        Look { given_up, next }
     }
 
     /// Tells who watches whether to go on; if nothing is left, the watch is over.

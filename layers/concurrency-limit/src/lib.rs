@@ -94,6 +94,7 @@ mod limiter;
 mod open_bodies;
 mod permit;
 mod place;
+mod queue;
 mod service;
 mod slots;
 mod stats;

@@ -5,7 +5,6 @@ use egress_body_end::Bell;
 use egress_time::Instant;
 use http::{Method, Request, Uri};
 use slab::Slab;
-use smallvec::SmallVec;
 use std::{
     collections::BinaryHeap,
     fmt,
@@ -222,7 +221,7 @@ impl OpenBodies {
     /// Names those that were left alone for `unread_after`, the longest first.
     pub(crate) fn name_unread(&self, now: Instant, unread_after: Duration) -> Vec<Holder> {
         // Each moment is read once: while the bodies are put in order, some may be read.
-        let mut oldest = SmallVec::<[_; MOST_NAMED + 1]>::new();
+        let mut oldest = Vec::with_capacity(MOST_NAMED + 1);
         for body in self.unread(now, unread_after) {
             let since = body.left_alone_at();
             let place = oldest.partition_point(|&(other, _)| other <= since);

@@ -1,8 +1,8 @@
 //! Who has a permit and who waits for one. Law: never more permits than the limit, each to the one who came first.
 
-use crate::Stats;
+use crate::{Stats, queue::Queue};
 use egress_time::Instant;
-use std::{collections::BTreeMap, mem, num::NonZeroUsize, task::Waker, time::Duration};
+use std::{mem, num::NonZeroUsize, task::Waker, time::Duration};
 
 /// The permits and the queue of one limiter. Knows no clock: every call brings the time.
 ///
@@ -11,10 +11,8 @@ use std::{collections::BTreeMap, mem, num::NonZeroUsize, task::Waker, time::Dura
 pub(crate) struct Slots {
     limit: NonZeroUsize,
     in_flight: usize,
-    /// Those who wait, in the order of their arrival. A waiter who is not here was given a permit: that is all there
-    /// is to tell, and nothing is left behind by one who goes.
-    waiting: BTreeMap<u64, Waker>,
-    next_ticket: u64,
+    /// A waiter who is not here was given a permit: that is all there is to tell.
+    waiting: Queue,
     /// Only counts and peaks; the rest is filled in when somebody asks.
     tally: Stats,
     made_at: Instant,
@@ -63,8 +61,7 @@ impl Slots {
         Self {
             limit,
             in_flight: 0,
-            waiting: BTreeMap::new(),
-            next_ticket: 0,
+            waiting: Queue::default(),
             tally: Stats::default(),
             made_at: now,
             permit_time: 0,
@@ -100,9 +97,7 @@ impl Slots {
             self.refuse();
             return None;
         }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.waiting.insert(ticket, waker.clone());
+        let ticket = self.waiting.join(waker.clone());
         self.tally.peak_queued = self.tally.peak_queued.max(self.waiting.len());
         Some(ticket)
     }
@@ -114,7 +109,7 @@ impl Slots {
 
     /// Asks a second time; `waker` is the one that counts from now on.
     pub(crate) fn ask(&mut self, ticket: u64, waker: &Waker) -> Turn {
-        match self.waiting.get_mut(&ticket) {
+        match self.waiting.get_mut(ticket) {
             None => Turn::Come,
             Some(current) if current.will_wake(waker) => Turn::Wait(Settle::Nobody),
             Some(current) => Turn::Wait(Settle::Discard(mem::replace(current, waker.clone()))),
@@ -123,21 +118,21 @@ impl Slots {
 
     /// Takes a waiter out of the queue; `None` if it has been given a permit.
     pub(crate) fn withdraw(&mut self, ticket: u64, outcome: Outcome) -> Option<Settle> {
-        let waker = self.waiting.remove(&ticket)?;
+        let waker = self.waiting.leave(ticket)?;
         self.count(outcome);
         Some(Settle::Discard(waker))
     }
 
     /// Tells whether a waiter is still in the queue.
-    pub(crate) fn is_waiting(&self, ticket: u64) -> bool {
-        self.waiting.contains_key(&ticket)
+    pub(crate) fn is_waiting(&mut self, ticket: u64) -> bool {
+        self.waiting.get_mut(ticket).is_some()
     }
 
     /// Takes a permit back and hands it to the head of the queue, if the limit allows.
     pub(crate) fn give_back(&mut self, now: Instant, outcome: Outcome) -> Settle {
         self.count(outcome);
         if self.in_flight <= self.limit.get()
-            && let Some((_, waker)) = self.waiting.pop_first()
+            && let Some(waker) = self.waiting.pop()
         {
             return Settle::Wake(waker);
         }
@@ -152,10 +147,7 @@ impl Slots {
         let free = limit.get().saturating_sub(self.in_flight);
         let next = free.min(self.waiting.len());
         self.give_out(now, next);
-        (0..next)
-            .filter_map(|_| self.waiting.pop_first())
-            .map(|(_, waker)| waker)
-            .collect()
+        (0..next).filter_map(|_| self.waiting.pop()).collect()
     }
 
     pub(crate) fn stats(&self, now: Instant) -> Stats {

@@ -248,7 +248,7 @@ fn read(moment: &AtomicU64) -> Option<Instant> {
 }
 
 fn add(total: &AtomicU64, wait: Duration) {
-    let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+    let wait = (Instant::ORIGIN + wait).as_nanos();
     // The closure always returns Some, so there is no error to look at.
     let _ = total.fetch_update(Release, Relaxed, |total| Some(total.saturating_add(wait)));
 }

@@ -44,36 +44,40 @@ fn may_be_a_limit(status: StatusCode) -> bool {
     status == StatusCode::FORBIDDEN || status == StatusCode::TOO_MANY_REQUESTS
 }
 
+/// Whether a path is this one, with dots between the keys and `*` for the elements of an array.
+///
+/// Not a pattern of byte strings: each of its letters would be a comparison of its own in the program.
+fn is(path: &[Step<'_>], written: &str) -> bool {
+    let keys = written.split('.');
+    keys.map(|key| (key != "*").then_some(key.as_bytes()))
+        .eq(path.iter().copied())
+}
+
 /// The codes for an empty purse: Anthropic's in the details, OpenAI's as code or type, in `error`
 /// or at the top.
 fn code(status: StatusCode, path: &[Step<'_>], text: &[u8]) -> Option<Limit> {
     let spent = status.is_client_error()
-        && match path {
-            [Some(b"error"), Some(b"details"), Some(b"error_code")] => {
-                text == b"enforced_spend_limit_reached"
-            }
-            [Some(b"error"), Some(b"code" | b"type")] | [Some(b"code" | b"type")] => {
-                text == b"insufficient_quota"
-            }
-            _ => false,
+        && if text == b"enforced_spend_limit_reached" {
+            is(path, "error.details.error_code")
+        } else if text == b"insufficient_quota" {
+            let codes = ["error.code", "error.type", "code", "type"];
+            codes.iter().any(|code| is(path, code))
+        } else {
+            false
         };
     spent.then_some(Limit::SpendCap)
 }
 
 fn github(status: StatusCode, path: &[Step<'_>], text: &[u8]) -> Option<Limit> {
-    match path {
-        [Some(b"message")] if may_be_a_limit(status) => github_prose(text),
-        [Some(b"documentation_url")] if may_be_a_limit(status) => {
-            let secondary =
-                contains(text, b"secondary-rate-limits") || contains(text, b"abuse-rate-limits");
-            secondary.then_some(Limit::Secondary)
-        }
+    if is(path, "errors.*.message") || (is(path, "message") && may_be_a_limit(status)) {
+        github_prose(text)
+    } else if is(path, "documentation_url") && may_be_a_limit(status) {
+        let secondary =
+            contains(text, b"secondary-rate-limits") || contains(text, b"abuse-rate-limits");
+        secondary.then_some(Limit::Secondary)
+    } else {
         // GraphQL refuses inside a 200.
-        [Some(b"errors"), None, Some(b"type")] => {
-            (text == b"RATE_LIMITED").then_some(Limit::Primary)
-        }
-        [Some(b"errors"), None, Some(b"message")] => github_prose(text),
-        _ => None,
+        (text == b"RATE_LIMITED" && is(path, "errors.*.type")).then_some(Limit::Primary)
     }
 }
 
@@ -90,16 +94,14 @@ fn github_prose(text: &[u8]) -> Option<Limit> {
 }
 
 fn anthropic(status: StatusCode, path: &[Step<'_>], text: &[u8]) -> Option<Limit> {
-    match path {
-        [Some(b"error"), Some(b"type")] if status.is_server_error() => {
-            (text == b"overloaded_error").then_some(Limit::Overloaded)
-        }
-        [Some(b"error"), Some(b"message")] if status.is_client_error() => {
-            let own_cap = contains(text, b"you have reached your specified")
-                && contains(text, b"usage limits");
-            (own_cap || contains(text, b"monthly spend limit")).then_some(Limit::SpendCap)
-        }
-        _ => None,
+    if status.is_server_error() {
+        (text == b"overloaded_error" && is(path, "error.type")).then_some(Limit::Overloaded)
+    } else if status.is_client_error() && is(path, "error.message") {
+        let own_cap =
+            contains(text, b"you have reached your specified") && contains(text, b"usage limits");
+        (own_cap || contains(text, b"monthly spend limit")).then_some(Limit::SpendCap)
+    } else {
+        None
     }
 }
 

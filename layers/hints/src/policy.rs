@@ -178,13 +178,14 @@ impl OlderForm {
 }
 
 fn unit_named(name: &[u8]) -> Unit {
-    match name {
-        b"requests" => Unit::Requests,
-        b"content-bytes" => Unit::ContentBytes,
-        b"concurrent-requests" => Unit::ConcurrentRequests,
-        b"tokens" => Unit::Tokens,
-        _ => Unit::Other,
-    }
+    const UNITS: [(&str, Unit); 4] = [
+        ("requests", Unit::Requests),
+        ("content-bytes", Unit::ContentBytes),
+        ("concurrent-requests", Unit::ConcurrentRequests),
+        ("tokens", Unit::Tokens),
+    ];
+    let known = UNITS.iter().find(|(unit, _)| unit.as_bytes() == name);
+    known.map_or(Unit::Other, |(_, unit)| *unit)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every duration falls into exactly one bucket, the buckets are in the order of the durations, and the middle of a
 //! bucket is within 1/128 of whatever falls into it, or within 128 ns.
 
+use egress_time::Instant;
 use std::{ops::Range, time::Duration};
 
 /// What the narrowest buckets are wide, in nanoseconds: 2^7.
@@ -33,7 +34,7 @@ impl Bucket {
 
     /// Returns the bucket that `duration` falls into.
     pub(crate) fn of(duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = (Instant::ORIGIN + duration).as_nanos();
         let units = nanos >> UNIT_BITS;
         // The steps of the first magnitude, which begins at zero, are one unit wide, as are those of the second; every
         // one after it has steps twice as wide.

@@ -3,14 +3,14 @@
 use crate::{
     Bucket, Reason,
     bucket::State,
+    each::Each,
     ledger::{Ticket, Verdict, nanos},
     wakers::Alarm,
 };
-use smallvec::SmallVec;
 use std::{task::Waker, time::Duration};
 
 /// In the order of the set's buckets.
-pub(crate) type Claims = SmallVec<[Claim; 2]>;
+pub(crate) type Claims = Each<Claim>;
 
 /// A place in one queue.
 #[derive(Debug)]

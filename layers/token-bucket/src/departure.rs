@@ -1,8 +1,7 @@
 //! A request that is on its way.
 
-use crate::{Bucket, BucketSet, ledger::Departed};
+use crate::{Bucket, BucketSet, each::Each, ledger::Departed};
 use egress_time::Instant;
-use smallvec::SmallVec;
 use std::fmt;
 
 /// A request that departed, and is perhaps the one that everybody waits for after a pause.
@@ -13,11 +12,11 @@ use std::fmt;
 pub struct Departure {
     buckets: Option<BucketSet>,
     /// In the order of the buckets.
-    departed: SmallVec<[Departed; 2]>,
+    departed: Each<Departed>,
 }
 
 impl Departure {
-    pub(crate) const fn new(buckets: BucketSet, departed: SmallVec<[Departed; 2]>) -> Self {
+    pub(crate) const fn new(buckets: BucketSet, departed: Each<Departed>) -> Self {
         Self {
             buckets: Some(buckets),
             departed,
@@ -46,13 +45,10 @@ impl Departure {
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (Bucket, Departed)> + use<> {
         let buckets = self.buckets.take();
         let departed = std::mem::take(&mut self.departed);
-        departed
-            .into_iter()
-            .enumerate()
-            .filter_map(move |(place, departed)| {
-                let bucket = buckets.as_ref()?.buckets().get(place)?;
-                Some((bucket.clone(), departed))
-            })
+        (0..departed.len()).filter_map(move |place| {
+            let bucket = buckets.as_ref()?.buckets().get(place)?;
+            Some((bucket.clone(), departed[place]))
+        })
     }
 }
 

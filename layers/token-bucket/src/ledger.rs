@@ -25,7 +25,6 @@ mod figures;
 mod gate;
 mod late;
 mod line;
-mod places;
 mod plan;
 mod queue;
 mod replies;

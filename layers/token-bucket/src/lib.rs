@@ -121,7 +121,9 @@ mod waits;
 mod admission;
 mod claim;
 mod departure;
+mod each;
 mod reservation;
+mod tree;
 mod turn;
 mod wakers;
 

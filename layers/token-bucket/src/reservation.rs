@@ -1,12 +1,12 @@
 //! Places in the queues of some buckets, and what becomes of them.
 
 use crate::{
-    BucketSet, Departure, RateLimited, Ready,
-    bucket::State,
+    Bucket, BucketSet, Departure, RateLimited, Ready,
     claim::{Claims, Pause},
+    each::Each,
+    set::Locked,
 };
 use egress_time::{Instant, Timer};
-use smallvec::SmallVec;
 use std::{fmt, mem, task::Waker};
 
 /// A place in the queue of one or several buckets.
@@ -85,21 +85,24 @@ impl Reservation {
         let deadline = self.deadline;
         let mut spare = None;
         loop {
-            let asked = self.update(now, |claims, states, longest| {
-                let mut is_heard = true;
-                for (place, (claim, state)) in claims.iter().zip(states).enumerate() {
-                    if let Some((at, pause)) = longest
-                        && at == place
-                    {
-                        is_heard = claim.sleep(state, pause, deadline, waker, &mut spare);
-                    } else {
-                        state.wakers.forget(claim.ticket.id());
-                    }
+            let Asked {
+                claims,
+                mut states,
+                longest,
+            } = self.ask(now)?;
+            let mut is_heard = true;
+            for (place, (claim, state)) in claims.iter().zip(&mut *states).enumerate() {
+                if let Some((at, pause)) = longest
+                    && at == place
+                {
+                    is_heard = claim.sleep(state, pause, deadline, waker, &mut spare);
+                } else {
+                    state.wakers.forget(claim.ticket.id());
                 }
-                is_heard.then(|| longest.map(|(_, pause)| pause))
-            })?;
-            if let Some(pause) = asked {
-                return Ok(pause);
+            }
+            drop(states);
+            if is_heard {
+                return Ok(longest.map(|(_, pause)| pause));
             }
             // A waker is foreign code, so it is cloned outside the locks; and as seldom as possible.
             spare = Some(waker.clone());
@@ -108,101 +111,123 @@ impl Reservation {
 
     /// Departs from all, unless one of them has it wait.
     pub(crate) fn commit(&mut self, now: Instant) -> Result<Option<Departure>, RateLimited> {
-        let departed = self.update(now, |claims, states, longest| {
-            if longest.is_some() {
-                return None;
-            }
-            let mut departed = SmallVec::new();
-            for (claim, state) in claims.iter().zip(states) {
-                state.wakers.forget(claim.ticket.id());
-                departed.push(state.ledger.depart(&claim.ticket));
-            }
-            Some(departed)
-        })?;
-        self.is_held = departed.is_none();
-        Ok(departed.map(|departed| Departure::new(self.buckets.take(), departed)))
+        let Asked {
+            claims,
+            mut states,
+            longest,
+        } = self.ask(now)?;
+        if longest.is_some() {
+            return Ok(None);
+        }
+        let mut departed = Each::default();
+        for (claim, state) in claims.iter().zip(&mut *states) {
+            state.wakers.forget(claim.ticket.id());
+            departed.push(state.ledger.depart(&claim.ticket));
+        }
+        drop(states);
+        self.is_held = false;
+        Ok(Some(Departure::new(self.buckets.take(), departed)))
     }
 
     /// Gives back what is left to give back, as of this time.
     pub(crate) fn release(&mut self, now: Instant) {
         if mem::replace(&mut self.is_held, false) {
-            let claims = &self.claims;
-            self.buckets.update(|states| {
-                for (claim, state) in claims.iter().zip(states) {
-                    state.ledger.advance(now.as_nanos());
-                    claim.cancel(state);
-                }
-            });
+            let mut states = self.buckets.lock();
+            for (claim, state) in self.claims.iter().zip(&mut *states) {
+                state.ledger.advance(now.as_nanos());
+                claim.cancel(state);
+            }
         }
     }
 
-    /// Asks all buckets, and goes on with the longest of the waits and whose it is, or with nothing if all agree.
-    /// When one refuses, all get back what they gave.
-    ///
-    /// Who is late lines up where it waits the longest, and wherever else the time that is kept for it is still good when that
-    /// wait is over: elsewhere it would be kept in vain, and again whenever that has passed. Once it stands in a line, a time
-    /// that it has now, and that somebody else would take meanwhile, is kept too. Otherwise those who pay one bucket only
-    /// could take its turn there each time that it comes back, for ever.
-    fn update<O>(
-        &mut self,
-        now: Instant,
-        go_on: impl FnOnce(&Claims, &mut [&mut State], Option<(usize, Pause)>) -> O,
-    ) -> Result<O, RateLimited> {
-        let (claims, deadline, accepted) = (&mut self.claims, self.deadline, self.accepted);
-        let buckets = self.buckets.buckets();
-        let result = self.buckets.update(|states| {
-            let mut longest: Option<(usize, Pause)> = None;
-            let mut is_open = false;
-            // Where it is late, with how long the time that it could have there would be good; and where it could go now.
-            let mut late = SmallVec::<[(usize, u64); 4]>::new();
-            let mut due = SmallVec::<[usize; 4]>::new();
-            for place in 0..claims.len() {
-                let (claim, state) = (&claims[place], &mut *states[place]);
-                let max_wait = buckets[place].config().max_wait;
-                match claim.ask(state, max_wait, deadline, now.as_nanos()) {
-                    Ok(None) => due.push(place),
-                    Ok(Some(pause)) => {
-                        is_open |= pause.is_open;
-                        if pause.is_late {
-                            let good = pause.left.saturating_add(state.ledger.least_gap());
-                            late.push((place, good));
-                        }
-                        if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
-                            longest = Some((place, pause));
-                        }
-                    }
-                    Err((reason, at)) => {
-                        let error = buckets[place].refusal(state, reason, at, now);
-                        for (claim, state) in claims.iter().zip(states) {
-                            claim.cancel(state);
-                            state.revoked += 1;
-                        }
-                        let waited = now - accepted;
-                        return Err(RateLimited { waited, ..error });
-                    }
-                }
+    /// Asks all buckets. When one refuses, all get back what they gave.
+    fn ask(&mut self, now: Instant) -> Result<Asked<'_>, RateLimited> {
+        let mut states = self.buckets.lock();
+        let (buckets, claims) = (self.buckets.buckets(), &mut self.claims);
+        match ask_all(buckets, &mut states, claims, self.deadline, now) {
+            Ok(longest) => Ok(Asked {
+                claims,
+                states,
+                longest,
+            }),
+            Err(error) => {
+                self.is_held = false;
+                let waited = now - self.accepted;
+                Err(RateLimited { waited, ..error })
             }
-            if let Some((longest, pause)) = longest
-                && !is_open
-            {
-                for (place, good) in late {
-                    if pause.left < good {
-                        states[place].ledger.line_up(&mut claims[place].ticket);
-                    }
-                }
-                let stands = claims[longest].ticket.has_place();
-                for place in due {
-                    let ledger = &mut states[place].ledger;
-                    if stands && pause.left < ledger.least_gap() {
-                        ledger.hold(&mut claims[place].ticket, pause.left);
-                    }
-                }
-            }
-            Ok(go_on(claims, states, longest))
-        });
-        self.is_held = result.is_ok();
-        result
+        }
     }
+}
+
+/// What buckets that were asked say, while they are locked.
+struct Asked<'a> {
+    claims: &'a Claims,
+    states: Locked<'a>,
+    /// The longest of the waits, and whose it is; nothing if all agree.
+    longest: Option<(usize, Pause)>,
+}
+
+/// Asks all buckets for the longest of the waits, and whose it is; nothing if all agree. When one refuses, all get back what
+/// they gave.
+///
+/// Who is late lines up where it waits the longest, and wherever else the time that is kept for it is still good when that
+/// wait is over: elsewhere it would be kept in vain, and again whenever that has passed. Once it stands in a line, a time
+/// that it has now, and that somebody else would take meanwhile, is kept too. Otherwise those who pay one bucket only
+/// could take its turn there each time that it comes back, for ever.
+fn ask_all(
+    buckets: &[Bucket],
+    states: &mut Locked<'_>,
+    claims: &mut Claims,
+    deadline: u64,
+    now: Instant,
+) -> Result<Option<(usize, Pause)>, RateLimited> {
+    let mut longest: Option<(usize, Pause)> = None;
+    let mut is_open = false;
+    let mut pauses = Each::default();
+    for place in 0..claims.len() {
+        let (claim, state) = (&claims[place], &mut *states[place]);
+        let max_wait = buckets[place].config().max_wait;
+        match claim.ask(state, max_wait, deadline, now.as_nanos()) {
+            Ok(None) => pauses.push(None),
+            Ok(Some(pause)) => {
+                is_open |= pause.is_open;
+                if longest.is_none_or(|(_, longest)| pause.left > longest.left) {
+                    longest = Some((place, pause));
+                }
+                pauses.push(Some(pause));
+            }
+            Err((reason, at)) => {
+                let error = buckets[place].refusal(state, reason, at, now);
+                for (claim, state) in claims.iter().zip(&mut **states) {
+                    claim.cancel(state);
+                    state.revoked += 1;
+                }
+                return Err(error);
+            }
+        }
+    }
+    if let Some((longest, pause)) = longest
+        && !is_open
+    {
+        for (place, own) in pauses.iter().enumerate() {
+            let ledger = &mut states[place].ledger;
+            // The time that it could have there is good for as long as nobody else can follow.
+            if let Some(own) = own
+                && own.is_late
+                && pause.left < own.left.saturating_add(ledger.least_gap())
+            {
+                ledger.line_up(&mut claims[place].ticket);
+            }
+        }
+        let stands = claims[longest].ticket.has_place();
+        for (place, own) in pauses.iter().enumerate() {
+            let ledger = &mut states[place].ledger;
+            if stands && own.is_none() && pause.left < ledger.least_gap() {
+                ledger.hold(&mut claims[place].ticket, pause.left);
+            }
+        }
+    }
+    Ok(longest)
 }
 
 /// Gives back as of the latest time that a bucket was told; there is no clock here.

@@ -4,13 +4,19 @@ use crate::{
     Bucket, Cost, Departure, RateLimited, Reservation,
     bucket::State,
     claim::{Claim, Claims},
+    each::Each,
     ledger::Ticket,
     wakers::Wakes,
 };
 use egress_hints::Dialect;
 use egress_time::Instant;
-use smallvec::SmallVec;
-use std::{mem, slice, sync::Arc, time::Duration};
+use std::{
+    mem,
+    ops::{Deref, DerefMut},
+    slice,
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
 
 /// The buckets that a request belongs to. Cheap to clone; made once and kept, for each kind of request.
 ///
@@ -111,38 +117,36 @@ impl BucketSet {
         if let Some(claim) = self.at_once(cost, now, |bucket, state, ticket| {
             Claim::new(bucket, state, ticket)
         }) {
-            let claims = Claims::from_iter([claim]);
+            let claims = Each::One(claim);
             return Ok(Reservation::new(self, claims, now, deadline, true));
         }
-        let (claims, is_due) = self.update(|states| {
-            let is_due = self.admit(states, cost, now, deadline, None)?;
-            let mut claims = Claims::new();
-            let is_shared = states.len() > 1;
-            for (bucket, state) in self.buckets().iter().zip(states) {
-                let ticket = state.ledger.acquire(cost.units());
-                let ticket = if is_shared { ticket.shared() } else { ticket };
-                claims.push(Claim::new(bucket, state, ticket));
-            }
-            Ok((claims, is_due))
-        })?;
+        let mut states = self.lock();
+        let is_due = self.admit(&mut states, cost, now, deadline, None)?;
+        let mut claims = Claims::default();
+        let is_shared = states.len() > 1;
+        for (bucket, state) in self.buckets().iter().zip(&mut *states) {
+            let ticket = state.ledger.acquire(cost.units());
+            let ticket = if is_shared { ticket.shared() } else { ticket };
+            claims.push(Claim::new(bucket, state, ticket));
+        }
+        drop(states);
         Ok(Reservation::new(self, claims, now, deadline, is_due))
     }
 
     pub(crate) fn into_departure(self, cost: Cost, now: Instant) -> Result<Departure, RateLimited> {
         let depart = |_: &Bucket, state: &mut State, ticket| state.ledger.depart(&ticket);
         if let Some(departed) = self.at_once(cost, now, depart) {
-            return Ok(Departure::new(self, SmallVec::from_iter([departed])));
+            return Ok(Departure::new(self, Each::One(departed)));
         }
         let at_once = Some(Duration::ZERO);
-        let departed = self.update(|states| {
-            self.admit(states, cost, now, Instant::FAR_FUTURE, at_once)?;
-            let mut departed = SmallVec::new();
-            for state in states {
-                let ticket = state.ledger.acquire(cost.units());
-                departed.push(state.ledger.depart(&ticket));
-            }
-            Ok(departed)
-        })?;
+        let mut states = self.lock();
+        self.admit(&mut states, cost, now, Instant::FAR_FUTURE, at_once)?;
+        let mut departed = Each::default();
+        for state in &mut *states {
+            let ticket = state.ledger.acquire(cost.units());
+            departed.push(state.ledger.depart(&ticket));
+        }
+        drop(states);
         Ok(Departure::new(self, departed))
     }
 
@@ -163,37 +167,26 @@ impl BucketSet {
         }
     }
 
-    /// Changes the states of all under all their locks, and then wakes whom that concerns.
-    pub(crate) fn update<O>(&self, change: impl FnOnce(&mut [&mut State]) -> O) -> O {
-        match self.buckets() {
-            [bucket] => bucket.update(|state| change(&mut [state])),
-            many => {
-                let mut wakes = Wakes::default();
-                let mut locks: SmallVec<[_; 4]> = many.iter().map(Bucket::lock).collect();
-                let mut states: SmallVec<[_; 4]> =
-                    locks.iter_mut().map(|lock| &mut **lock).collect();
-                let output = change(&mut states);
-                for state in states {
-                    state.collect(&mut wakes);
-                }
-                drop(locks);
-                wakes.settle();
-                output
-            }
+    /// Takes all their locks.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let mut states = Each::default();
+        for bucket in self.buckets() {
+            states.push(bucket.lock());
         }
+        Locked { states }
     }
 
     /// Tells whether all would let it depart now; if so, nothing speaks against a departure under the same lock.
     fn admit(
         &self,
-        states: &mut [&mut State],
+        states: &mut Locked<'_>,
         cost: Cost,
         now: Instant,
         deadline: Instant,
         max_wait: Option<Duration>,
     ) -> Result<bool, RateLimited> {
         let mut are_due = true;
-        for (bucket, state) in self.buckets().iter().zip(states) {
+        for (bucket, state) in self.buckets().iter().zip(&mut **states) {
             are_due &= bucket.admit(state, cost, now, deadline, max_wait)?;
         }
         Ok(are_due)
@@ -209,5 +202,35 @@ impl From<Bucket> for BucketSet {
 impl FromIterator<Bucket> for BucketSet {
     fn from_iter<I: IntoIterator<Item = Bucket>>(buckets: I) -> Self {
         Self::new(buckets)
+    }
+}
+
+/// The states of a set's buckets, under all their locks. When those are free again, it is woken whom a change concerns.
+pub(crate) struct Locked<'a> {
+    states: Each<MutexGuard<'a, State>>,
+}
+
+impl<'a> Deref for Locked<'a> {
+    type Target = [MutexGuard<'a, State>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.states
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.states
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let mut wakes = Wakes::default();
+        for state in &mut *self.states {
+            state.collect(&mut wakes);
+        }
+        self.states = Each::None;
+        wakes.settle();
     }
 }

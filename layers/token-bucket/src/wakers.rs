@@ -1,7 +1,7 @@
 //! Who is woken when a slot becomes earlier.
 
-use crate::ledger::Ledger;
-use std::{collections::BTreeMap, task::Waker};
+use crate::{ledger::Ledger, tree::Tree};
+use std::task::Waker;
 
 /// Wakers that have left the list. They are woken and dropped once the lock is free: either may run code that comes back
 /// here.
@@ -27,7 +27,8 @@ impl Wakes {
 #[derive(Debug)]
 pub(crate) struct Wakers {
     enabled: bool,
-    sleepers: BTreeMap<u64, Sleeper>,
+    /// By their tickets. They weigh nothing.
+    sleepers: Tree<Sleeper>,
     /// Those whose sleepers need them no longer, until they are collected.
     discard: Vec<Waker>,
     /// Up to which delay of everybody those have been told.
@@ -54,7 +55,7 @@ impl Wakers {
     pub(crate) const fn new(enabled: bool) -> Self {
         Self {
             enabled,
-            sleepers: BTreeMap::new(),
+            sleepers: Tree::new(),
             discard: Vec::new(),
             delays: 0,
         }
@@ -73,7 +74,7 @@ impl Wakers {
         spare: &mut Option<Waker>,
         alarm: Alarm,
     ) -> bool {
-        if let Some(sleeper) = self.sleepers.get_mut(&id)
+        if let Some(sleeper) = self.sleepers.get_mut(id)
             && sleeper.waker.as_ref().is_some_and(|it| it.will_wake(waker))
         {
             sleeper.alarm = alarm;
@@ -82,21 +83,15 @@ impl Wakers {
         let Some(waker) = spare.take() else {
             return false;
         };
-        let replaced = self.sleepers.insert(
-            id,
-            Sleeper {
-                waker: Some(waker),
-                alarm,
-            },
-        );
-        self.discard
-            .extend(replaced.and_then(|sleeper| sleeper.waker));
+        self.forget(id);
+        let waker = Some(waker);
+        self.sleepers.insert(id, 0, Sleeper { waker, alarm });
         true
     }
 
     pub(crate) fn forget(&mut self, id: u64) {
         if !self.sleepers.is_empty() {
-            let forgotten = self.sleepers.remove(&id);
+            let forgotten = self.sleepers.remove(id);
             self.discard
                 .extend(forgotten.and_then(|sleeper| sleeper.waker));
         }
@@ -116,10 +111,10 @@ impl Wakers {
         }
         let next = ledger.next();
         // Those before the head have their slot. This also forgets whoever never came for it.
-        while let Some(first) = self.sleepers.first_entry()
-            && next.is_none_or(|(head, _)| *first.key() < head)
+        while let Some((first, _)) = self.sleepers.first()
+            && next.is_none_or(|(head, _)| first < head)
+            && let Some(sleeper) = self.sleepers.remove(first)
         {
-            let sleeper = first.remove();
             if sleeper.alarm.until > ledger.now() {
                 wakes.wake.extend(sleeper.waker);
             } else {
@@ -128,8 +123,9 @@ impl Wakers {
         }
         // While a probe is out, no slot is sure; its outcome brings everybody here again.
         if !ledger.is_probing()
-            && let Some((&first, sleeper)) = self.sleepers.iter_mut().next()
+            && let Some((first, _)) = self.sleepers.first()
             && let Some(at) = ledger.slot(first)
+            && let Some(sleeper) = self.sleepers.get_mut(first)
             && sleeper.alarm.until > at
         {
             wakes.wake.extend(sleeper.waker.take());
@@ -138,10 +134,9 @@ impl Wakers {
 
     /// A pause or another quota has moved everybody: some need not wait any longer.
     fn collect_too_late(&mut self, ledger: &mut Ledger, wakes: &mut Wakes) {
-        let too_late = self.sleepers.extract_if(.., |&id, sleeper| {
-            (ledger.slot(id)).is_some_and(|at| at > sleeper.alarm.latest)
-        });
-        let wakers = too_late.filter_map(|(_, sleeper)| sleeper.waker);
-        wakes.wake.extend(wakers);
+        let is_too_late =
+            |id, sleeper: &Sleeper| (ledger.slot(id)).is_some_and(|at| at > sleeper.alarm.latest);
+        let wake = |sleeper: Sleeper| wakes.wake.extend(sleeper.waker);
+        self.sleepers.extract(is_too_late, wake);
     }
 }

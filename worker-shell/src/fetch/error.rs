@@ -45,7 +45,7 @@ impl FetchErrorKind {
     /// names URLs of redirections.
     fn of(name: &str, message: &str) -> Self {
         let said = before_url(message);
-        let has = |part: &str| said.contains(part);
+        let has = |part| find(said, part).is_some();
         match name {
             "AbortError" => Self::Aborted,
             "TimeoutError" => Self::TimedOut,
@@ -131,11 +131,11 @@ const LONGEST: usize = 200;
 
 /// Returns what stands before the first URL.
 fn before_url(message: &str) -> &str {
-    let before = message.split("://").next().unwrap_or_default();
-    if before.len() == message.len() {
+    let Some(scheme) = find(message, "://") else {
         return message;
-    }
-    before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'))
+    };
+    message[..scheme]
+        .trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'))
 }
 
 /// Takes out of a message what may be secret in a URL: the runtime likes to name them, those of redirections too. Where a URL
@@ -148,8 +148,27 @@ fn without_secrets(message: &str, url: &Uri) -> String {
     if told.len() < message.len() {
         told.push('…');
     }
-    let query = url.query().filter(|query| !query.is_empty());
-    query.map_or_else(|| told.clone(), |query| told.replace(query, "…"))
+    match url.query() {
+        Some(query) if !query.is_empty() => without(&told, query),
+        _ => told,
+    }
+}
+
+fn without(mut text: &str, secret: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    while let Some(at) = find(text, secret) {
+        told.push_str(&text[..at]);
+        told.push('…');
+        text = &text[at + secret.len()..];
+    }
+    told + text
+}
+
+/// Finds `words`, which are not empty. The search of the standard library is quick in a long text, and more code than all else
+/// in this file.
+fn find(text: &str, words: &str) -> Option<usize> {
+    let mut places = text.as_bytes().windows(words.len());
+    places.position(|place| place == words.as_bytes())
 }
 
 impl fmt::Display for FetchError {

@@ -127,8 +127,8 @@ where
     }
 
     fn receive(self, answer: &Answer) -> Result<Response<FetchBody<B>>, FetchError> {
-        let mut parts = head::read(answer.status, &answer.head)?;
-        let length = head::length(&self.method, &mut parts);
+        let parts = head::read(&self.method, answer.status, &answer.head)?;
+        let length = head::length(&self.method, &parts);
         let body = match self.upload {
             None if !answer.has_body => FetchBody::empty(),
             upload if answer.has_body => FetchBody::new(self.live, upload, length),

@@ -59,7 +59,13 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
 }
 
 /// Reads the head of a response as `bridge.js` writes it.
-pub(crate) fn read(status: u16, head: &str) -> Result<response::Parts, FetchError> {
+///
+/// The runtime undoes some encodings, and leaves the headers that speak of what it has received: they are left out.
+pub(crate) fn read(
+    method: &Method,
+    status: u16,
+    head: &str,
+) -> Result<response::Parts, FetchError> {
     let invalid = |message: String| FetchError::new(FetchErrorKind::InvalidResponse, message);
     let status = StatusCode::from_u16(status).map_err(|_| invalid(format!("status {status}")))?;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
@@ -68,10 +74,14 @@ pub(crate) fn read(status: u16, head: &str) -> Result<response::Parts, FetchErro
     }
     let mut lines = head.split('\n');
     let final_url = lines.next().filter(|url| !url.is_empty());
+    let is_undone = method != Method::HEAD && is_undone(lines.clone());
     let mut headers = HeaderMap::new();
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| invalid("the name of a header".into()))?;
+        if is_undone && (name == CONTENT_ENCODING || name == CONTENT_LENGTH) {
+            continue;
+        }
         let value =
             HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes()));
         let value = value.map_err(|_| invalid(format!("the header {name}")))?;
@@ -86,23 +96,21 @@ pub(crate) fn read(status: u16, head: &str) -> Result<response::Parts, FetchErro
     Ok(parts)
 }
 
+/// Tells whether the runtime has undone the encoding of the body.
+fn is_undone<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        if name.eq_ignore_ascii_case("content-encoding") {
+            // As the runtime writes them: it leaves `GZip` as it is.
+            return matches!(value, "gzip" | "br");
+        }
+    }
+    false
+}
+
 /// Returns how long the body of a response is, if that is said and is true of what JavaScript hands over.
-///
-/// The runtime undoes some encodings, and leaves the headers that speak of what it has received: they go.
-pub(crate) fn length(method: &Method, parts: &mut response::Parts) -> Option<u64> {
+pub(crate) fn length(method: &Method, parts: &response::Parts) -> Option<u64> {
     if method == Method::HEAD {
         return None;
-    }
-    let encoding = parts
-        .headers
-        .get(CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes);
-    if encoding.is_some_and(|encoding| {
-        // As the runtime writes them: it leaves `GZip` as it is.
-        matches!(encoding, b"gzip" | b"br")
-    }) {
-        parts.headers.remove(CONTENT_ENCODING);
-        parts.headers.remove(CONTENT_LENGTH);
     }
     parts
         .headers
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn whatever_a_server_sends_is_a_response_or_an_error() {
-        let parts = read(299, "https://b/\nx\n1\nx\n\ny\ngr\u{fc}n").unwrap();
+        let parts = read(&Method::GET, 299, "https://b/\nx\n1\nx\n\ny\ngr\u{fc}n").unwrap();
         assert_eq!(
             parts.headers.get_all("x").iter().collect::<Vec<_>>(),
             ["1", ""]
@@ -179,19 +187,22 @@ mod tests {
             (200, "\na b\nc"),
             (200, "\na\n\0"),
         ] {
-            let kind = read(status, head).unwrap_err().kind();
+            let kind = read(&Method::GET, status, head).unwrap_err().kind();
             assert_eq!(kind, FetchErrorKind::InvalidResponse, "{status} {head:?}");
         }
         for (status, head) in [(200, ""), (200, "\na"), (999, "not a url\na\nb")] {
-            assert!(read(status, head).is_ok(), "{status} {head:?}");
+            assert!(
+                read(&Method::GET, status, head).is_ok(),
+                "{status} {head:?}"
+            );
         }
     }
 
     #[test]
     fn a_length_is_believed_only_where_it_is_that_of_what_is_read() {
         let length = |method, head: &str| {
-            let mut parts = read(200, head).unwrap();
-            (length(&method, &mut parts), parts.headers.len())
+            let parts = read(&method, 200, head).unwrap();
+            (length(&method, &parts), parts.headers.len())
         };
         assert_eq!(length(Method::GET, "\ncontent-length\n5"), (Some(5), 1));
         assert_eq!(length(Method::HEAD, "\ncontent-length\n5"), (None, 1));
@@ -204,6 +215,7 @@ mod tests {
         let encoded = |encoding| format!("\ncontent-length\n5\ncontent-encoding\n{encoding}");
         assert_eq!(length(Method::GET, &encoded("gzip")), (None, 0));
         assert_eq!(length(Method::GET, &encoded("br")), (None, 0));
+        assert_eq!(length(Method::HEAD, &encoded("br")), (None, 2));
         assert_eq!(length(Method::GET, &encoded("GZip")), (Some(5), 2));
         assert_eq!(length(Method::GET, &encoded("zstd")), (Some(5), 2));
     }

@@ -8,12 +8,14 @@
 //! to a line while another of them, who came later, is in front of the next. The others line up at the end, so that
 //! nobody is moved back by somebody whose timer was a little later.
 
-use super::{Ticket, places::Places};
+use super::Ticket;
+use crate::tree::Tree;
 
 /// The places.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    places: Places,
+    /// What is to depart, by place. It weighs its units.
+    places: Tree<()>,
     /// The first place has its time no earlier than this. The one before it may never have come, and then there is no
     /// departure to keep a distance from.
     floor: u64,
@@ -27,12 +29,12 @@ const APART: u64 = 1 << 6;
 impl Line {
     /// Tells whether nobody is in it.
     pub(super) const fn is_empty(&self) -> bool {
-        self.places.units() == 0
+        self.places.is_empty()
     }
 
     /// How many units have places.
-    pub(super) const fn units(&self) -> u64 {
-        self.places.units()
+    pub(super) fn units(&self) -> u64 {
+        self.places.weight()
     }
 
     /// How many units the first place has.
@@ -42,12 +44,12 @@ impl Line {
 
     /// Tells whether a place is there, which it is until its time has come.
     pub(super) fn has(&self, place: u64) -> bool {
-        self.places.has(place)
+        self.places.get(place).is_some()
     }
 
     /// Returns how many units have places before this one.
     pub(super) fn before(&self, place: u64) -> u64 {
-        self.places.before(place)
+        self.places.weight_before(place)
     }
 
     /// Returns the place that a ticket keeps or would be given.
@@ -68,7 +70,7 @@ impl Line {
     pub(super) fn join(&mut self, ticket: &mut Ticket) {
         let place = self.place_of(ticket);
         self.last = self.last.max(place);
-        self.places.insert(place, ticket.cost);
+        self.places.insert(place, ticket.cost, ());
         ticket.place = Some(place);
     }
 

@@ -2,6 +2,7 @@
 
 use super::fine::Fine;
 use crate::Quota;
+use egress_time::Instant;
 use std::time::Duration;
 
 /// The constants of a quota, worked out once.
@@ -100,5 +101,5 @@ impl Pace {
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    (Instant::ORIGIN + duration).as_nanos()
 }
