@@ -114,7 +114,8 @@ impl<T: Timer, X> Egress<T, X> {
         }
     }
 
-    /// Returns the egress for one invocation of a Worker: with a connection limit of its own, and all else shared.
+    /// Returns the egress for one invocation of a Worker, or for one Durable Object: with a connection limit and [a timer](Timer::for_invocation) of its own,
+    /// and all else shared.
     ///
     /// The platform counts connections for each invocation, and a wait list of wakers must not be shared between them. The figures
     /// of the connection limit are this invocation's, then.
@@ -125,7 +126,8 @@ impl<T: Timer, X> Egress<T, X> {
     {
         let mut handles = self.handles.clone();
         let old = &self.handles.limiter;
-        handles.limiter = Limiter::with_config(old.limit(), *old.config(), old.timer().clone());
+        handles.timer = old.timer().for_invocation();
+        handles.limiter = Limiter::with_config(old.limit(), *old.config(), handles.timer.clone());
         Self { handles }
     }
 

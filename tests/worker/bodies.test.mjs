@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import zlib from "node:zlib";
 import { assertNoComplaint, pause, startLiar, startOrigin, startWorker } from "./harness.mjs";
 
 let worker, origin;
@@ -146,6 +147,26 @@ test("a length without a body is what a GET would be told; one beside a body is 
 
 test("empty parts of a body are passed over", async () => {
   assert.equal(await (await stream("reply?text=abc&empty=1")).text(), "abc");
+});
+
+test("what is encoded already goes out as it is", async () => {
+  const hex = zlib.gzipSync("hello hello hello").toString("hex");
+  for (const how of ["whole", "stream", "known"]) {
+    const response = await stream(`packed?hex=${hex}&how=${how}`, { headers: { "accept-encoding": "gzip" } });
+    assert.equal(response.headers.get("content-encoding"), "gzip");
+    assert.equal(await response.text(), "hello hello hello", how);
+  }
+});
+
+test("a reply that cannot be handed over drops its body", async () => {
+  for (const how of [{}, { status: 700 }, { status: 101 }]) {
+    const liar = await half();
+    const asked = worker.ask("refused-reply", { url: liar.url(), ...how });
+    while (liar.open() === 0) await pause(5);
+    await closedWithin(liar, 700);
+    assert.match((await asked).refused, /x-bad is not UTF-8|cannot answer with the status/);
+    liar.stop();
+  }
 });
 
 test("for a client that went away before, no work begins", async () => {

@@ -110,6 +110,10 @@ test("a redirection to nowhere, in a circle and with a stream is an error that n
     assert.ok(told.error?.fetch, `${location}: ${JSON.stringify(told)}`);
     assert.doesNotMatch(JSON.stringify(told), /secret/);
   }
+  for (const location of ["data:text/plain,secret", "ftp://a/secret"]) {
+    const told = await meet(`HTTP/1.1 302 Found\r\nlocation: ${location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`, { redirect: "follow" });
+    assert.equal(told.error?.fetch, "Redirect", JSON.stringify(told));
+  }
   const streamed = await meet("HTTP/1.1 307 Again\r\nlocation: /x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", { redirect: "follow", method: "POST", chunks: 3 });
   assert.equal(streamed.error?.fetch, "Redirect", JSON.stringify(streamed));
 });
@@ -151,13 +155,50 @@ for (const [answer, status, body] of [["200 OK\r\ncontent-length: 2\r\n\r\nok", 
   });
 }
 
+for (const [route, answer, status, body] of [
+  ["bare", "200 OK\r\ncontent-length: 2\r\n\r\nok", 200, "ok"],
+  ["one", "200 OK\r\ncontent-length: 2\r\n\r\nok", 200, "ok"],
+  ["one", "413 Too Large\r\ncontent-length: 2\r\n\r\nno", 413, "no"],
+]) {
+  test(`a whole answer of a server that reads no further is an answer: ${route}, ${status}`, async () => {
+    const deaf = await startLiar((socket) => {
+      socket.write(`HTTP/1.1 ${answer}`);
+      socket.pause();
+    });
+    const told = await worker.ask(route, { url: deaf.url(), method: "POST", chunks: 20_000, api: "free" });
+    deaf.stop();
+    assert.deepEqual([told.status, told.body, told.body_error], [status, body, undefined], JSON.stringify(told));
+  });
+}
+
+test("a request body that is not as long as it says is an error of that body", async () => {
+  const echo = await startLiar((socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+  for (const body of [
+    { chunks: 0, says: 10, ready: 1 },
+    { chunks: 0, says: 10, tells: 1 },
+    { chunks: 1, says: 2000, ready: 1, tells: 1 },
+    { chunks: 1, says: 2000, ready: 1 },
+    { chunks: 1, says: 0, ready: 1 },
+    { chunks: 1, says: 300, ready: 1 },
+    { chunks: 2, says: 1000, ready: 1 },
+    { chunks: 1, says: 2000 },
+    { chunks: 2, says: 1000 },
+  ]) {
+    const told = await worker.ask("bare", { url: echo.url(), method: "PUT", ...body });
+    assert.equal(told.error?.fetch, "RequestBody", JSON.stringify([body, told]));
+  }
+  echo.stop();
+});
+
 /** A server that answers the first byte. Its `request` is what had arrived at the last chunk, or when the connection went. */
 async function startEarly(answer, closes) {
   const { createServer } = await import("node:net");
   let all = "";
   let arrived;
   const request = new Promise((resolve) => (arrived = () => resolve(all)));
+  const open = new Set();
   const server = createServer((socket) => {
+    open.add(socket);
     socket.on("error", () => {});
     socket.on("close", arrived);
     socket.on("data", (data) => {
@@ -171,5 +212,5 @@ async function startEarly(answer, closes) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();
-  return { url: () => `http://127.0.0.1:${port}/`, request: () => request, stop: () => server.close() };
+  return { url: () => `http://127.0.0.1:${port}/`, request: () => request, stop: () => (open.forEach((socket) => socket.destroy()), server.close()) };
 }

@@ -113,3 +113,10 @@ test("what is left to wait_until is done after the answer", async () => {
   assert.equal((await origin.score()).requests, 1);
   assertNoComplaint(worker);
 });
+
+test("more wait in an invocation than it may have timers", async () => {
+  const told = await worker.ask("sleeps", { n: 10_100, ms: 100 });
+  assert.equal(told.slept, 10_100);
+  assert.ok(told.ms >= 100, JSON.stringify(told));
+  assertNoComplaint(worker);
+});

@@ -150,5 +150,6 @@ export function respond(status, head, body, length) {
   const headers = [];
   for (let at = 0; at + 1 < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
   if (length !== undefined) body = body.pipeThrough(new FixedLengthStream(length));
-  return new Response(body, { status, headers });
+  // What is encoded already is not encoded again.
+  return new Response(body, { status, headers, encodeBody: "manual" });
 }

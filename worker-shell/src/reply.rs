@@ -11,7 +11,10 @@ pub use self::{
 
 use crate::bridge;
 use bytes::Bytes;
-use http::{Response, StatusCode, header::CONTENT_LENGTH, header::TRANSFER_ENCODING};
+use http::{
+    HeaderName, Response, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body::Body;
 use js_sys::Uint8Array;
 use std::{
@@ -26,7 +29,8 @@ use worker::{IntoResponse, web_sys};
 
 /// A response, for a handler of a Worker to return.
 ///
-/// - A body that is there as a whole goes out as bytes, with its length.
+/// - A body that is there as a whole goes out as bytes, with its length, and as it is: with a `Content-Encoding` it has to
+///   be encoded already.
 /// - Another is streamed, chunk by chunk as the client reads; with `Content-Length` if it [knows its
 ///   length](Body::size_hint). When the client goes, the runtime cancels the stream, and the body is dropped.
 /// - An error of the body breaks a response of known length off. One of unknown length the runtime ends in order, so that
@@ -72,27 +76,41 @@ where
     /// [`InvalidReply`] if the status is not one that a Worker may answer with (200 to 599), or a header is not UTF-8.
     pub fn into_js(self) -> Result<web_sys::Response, InvalidReply> {
         let (parts, body) = self.0.into_parts();
+        // What is refused must not have become a stream: nobody would drop that.
+        if !(200..600).contains(&parts.status.as_u16()) {
+            let message = format!("a Worker cannot answer with the status {}", parts.status);
+            return Err(InvalidReply(message));
+        }
+        let mut head = String::with_capacity(48 * parts.headers.len());
+        let mut said = None;
+        for (name, value) in &parts.headers {
+            let value = str::from_utf8(value.as_bytes());
+            let value =
+                value.map_err(|_| InvalidReply(format!("the header {name} is not UTF-8")))?;
+            if name == CONTENT_LENGTH {
+                said = Some(value);
+            } else if name != TRANSFER_ENCODING {
+                add(&mut head, name, value);
+            }
+        }
         let (body, length) = match parts.status {
             StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
                 (JsValue::NULL, None)
             }
             _ => body_into_js(body),
         };
-        let mut head = String::with_capacity(48 * parts.headers.len());
-        for (name, value) in &parts.headers {
-            // The runtime says it itself, of the body that it gets. Without one, it is what a GET would have been told.
-            if (name == CONTENT_LENGTH && !body.is_null()) || name == TRANSFER_ENCODING {
-                continue;
-            }
-            let value = str::from_utf8(value.as_bytes());
-            let value =
-                value.map_err(|_| InvalidReply(format!("the header {name} is not UTF-8")))?;
-            for part in [name.as_str(), "\n", value, "\n"] {
-                head.push_str(part);
-            }
+        // The runtime says it itself, of the body that it gets. Without one, it is what a GET would have been told.
+        if let Some(said) = said.filter(|_| body.is_null()) {
+            add(&mut head, &CONTENT_LENGTH, said);
         }
         let response = bridge::respond(parts.status.as_u16(), &head, &body, length);
         response.map_err(|error| InvalidReply(bridge::describe(&error).replace('\n', ": ")))
+    }
+}
+
+fn add(head: &mut String, name: &HeaderName, value: &str) {
+    for part in [name.as_str(), "\n", value, "\n"] {
+        head.push_str(part);
     }
 }
 

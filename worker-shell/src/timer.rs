@@ -1,8 +1,12 @@
 //! Time in a Worker.
 
+mod pool;
+
+use self::pool::Place;
 use crate::bridge::{self, Slot};
 use std::{
     future::Future,
+    num::NonZeroU64,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -18,6 +22,12 @@ const LONGEST: Duration = Duration::from_millis(0x7fff_ffff);
 /// It is plain data, so it may be made at global scope and shared by everything in an isolate; each sleep belongs to the
 /// invocation in which it is first polled.
 ///
+/// # How many
+///
+/// Workers have at most 10,000 timers in an invocation at a time, and the one that would be more ends the invocation with a
+/// `QuotaExceededError`. What comes of [`for_invocation`](Timer::for_invocation) takes one for all its sleeps, the next to end; an
+/// [`Egress`](tower_egress::Egress) does that for its own.
+///
 /// # Precision
 ///
 /// Whole milliseconds, rounded up: it does not fire early. In Workers the clock stands still between two I/O operations,
@@ -30,15 +40,18 @@ const LONGEST: Duration = Duration::from_millis(0x7fff_ffff);
 ///
 /// # Panics
 ///
-/// Outside JavaScript: reading the clock or polling a sleep does, as there is none.
+/// Outside JavaScript: reading the clock or polling a sleep does, as there is none. At global scope, where nothing may
+/// sleep, the first poll of a sleep fails.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct WorkerTimer;
+pub struct WorkerTimer {
+    /// Whose sleeps share a timer.
+    invocation: Option<NonZeroU64>,
+}
 
 impl WorkerTimer {
     /// Makes the timer.
     pub const fn new() -> Self {
-        Self
+        Self { invocation: None }
     }
 }
 
@@ -65,7 +78,14 @@ impl Timer for WorkerTimer {
     fn sleep_until(&self, deadline: Instant) -> WorkerSleep {
         WorkerSleep {
             deadline,
-            armed: None,
+            invocation: self.invocation,
+            wakes: Wakes::Nothing,
+        }
+    }
+
+    fn for_invocation(&self) -> Self {
+        Self {
+            invocation: Some(pool::new()),
         }
     }
 }
@@ -77,7 +97,18 @@ impl Timer for WorkerTimer {
 #[must_use = "futures do nothing unless polled"]
 pub struct WorkerSleep {
     deadline: Instant,
-    armed: Option<Armed>,
+    invocation: Option<NonZeroU64>,
+    wakes: Wakes,
+}
+
+/// What wakes a sleep.
+#[derive(Debug)]
+enum Wakes {
+    Nothing,
+    /// A timer of its own.
+    Own(Armed),
+    /// One for all of an invocation.
+    Shared(Place),
 }
 
 /// A timer that is set.
@@ -88,6 +119,7 @@ struct Armed {
 }
 
 impl Armed {
+    /// Sets a timer that wakes whoever polls the slot. What throws is the runtime, that there are too many.
     fn new(left: Duration) -> Self {
         let slot = Slot::open();
         let handle = bridge::sleep(slot.id(), milliseconds(left));
@@ -111,17 +143,32 @@ impl Future for WorkerSleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            deadline,
+            invocation,
+            wakes,
+        } = &mut *self;
         loop {
-            let left = self.deadline - WorkerTimer.now();
+            let left = *deadline - WorkerTimer::new().now();
             if left.is_zero() {
-                self.armed = None;
+                *wakes = Wakes::Nothing;
                 return Poll::Ready(());
             }
-            let armed = self.armed.get_or_insert_with(|| Armed::new(left));
-            match armed.slot.poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                // It was the longest that a timer sleeps, or the clock stands still: once more.
-                Poll::Ready(_) => self.armed = None,
+            match (&mut *wakes, &*invocation) {
+                (Wakes::Nothing, None) => *wakes = Wakes::Own(Armed::new(left)),
+                (Wakes::Nothing, Some(invocation)) => {
+                    *wakes = Wakes::Shared(Place::take(*invocation, *deadline, cx.waker()));
+                    return Poll::Pending;
+                }
+                (Wakes::Shared(place), _) => {
+                    place.keep(cx.waker());
+                    return Poll::Pending;
+                }
+                (Wakes::Own(armed), _) => match armed.slot.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    // It was the longest that a timer sleeps, or the clock stands still: once more.
+                    Poll::Ready(_) => *wakes = Wakes::Nothing,
+                },
             }
         }
     }

@@ -30,4 +30,12 @@ pub trait Timer: Clock + Clone {
     fn sleep_until_exactly(&self, deadline: Instant) -> Self::Sleep {
         self.sleep_until(deadline)
     }
+
+    /// Returns the timer for one invocation of a Worker, whose sleeps may share what wakes them. The default is a clone.
+    ///
+    /// What is sleeping on it belongs to that invocation, whoever made the timer.
+    #[must_use]
+    fn for_invocation(&self) -> Self {
+        self.clone()
+    }
 }

@@ -64,7 +64,11 @@ fn items_are_cut_wherever_the_body_is() {
     }
     let text = "{\"a\": 1}\r\n\n  \n[\"\\n\"]\n7";
     for size in 1..=text.len() {
-        let (good, bad) = read(JsonItems::<_, Value>::ndjson(pieces(text.as_bytes(), size, false)));
+        let (good, bad) = read(JsonItems::<_, Value>::ndjson(pieces(
+            text.as_bytes(),
+            size,
+            false,
+        )));
         assert_eq!(good, [json!({"a": 1}), json!(["\n"]), json!(7)]);
         assert_eq!(bad, [""; 0]);
     }

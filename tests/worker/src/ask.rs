@@ -3,7 +3,7 @@
 use crate::said;
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use std::{
     collections::HashMap,
@@ -85,20 +85,35 @@ impl Ask {
     /// Returns the request that is to be made, with a body that comes in chunks.
     pub(crate) fn streamed(&self) -> Result<Request<Chunks>> {
         let url = self.text("url").ok_or_else(|| Error::from("where to?"))?;
-        let chunks = Chunks {
-            left: self.number("chunks").unwrap_or(1),
-            fails: self.text("fails").is_some(),
-            yielded: false,
-        };
+        let chunks = Chunks::new(self);
         self.bare(url).body(chunks).map_err(said)
     }
 }
 
-/// A body of so many chunks of 1,000 bytes, each of which takes a turn of the event loop.
+/// A body of `chunks` of 1,000 bytes, which `fails` at its end or not.
 pub(crate) struct Chunks {
-    pub(crate) left: u64,
-    pub(crate) fails: bool,
-    pub(crate) yielded: bool,
+    left: u64,
+    fails: bool,
+    /// Whether each takes a turn of the event loop: unless it is `ready`.
+    yields: bool,
+    yielded: bool,
+    /// Whether it `tells` with its last chunk that it is the last.
+    tells: bool,
+    /// How long it `says` that it is.
+    says: Option<u64>,
+}
+
+impl Chunks {
+    pub(crate) fn new(ask: &Ask) -> Self {
+        Self {
+            left: ask.number("chunks").unwrap_or(1),
+            fails: ask.text("fails").is_some(),
+            yields: ask.text("ready").is_none(),
+            yielded: false,
+            tells: ask.text("tells").is_some(),
+            says: ask.number("says"),
+        }
+    }
 }
 
 impl Body for Chunks {
@@ -109,7 +124,7 @@ impl Body for Chunks {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
-        if !std::mem::replace(&mut self.yielded, true) {
+        if self.yields && !std::mem::replace(&mut self.yielded, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -119,5 +134,14 @@ impl Body for Chunks {
         }
         self.left -= 1;
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'c'; 1000])))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.tells && self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.says
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

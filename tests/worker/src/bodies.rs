@@ -103,11 +103,7 @@ pub(crate) fn stream(ask: &Ask) -> Result<web_sys::Response> {
     let chunks = ask.number("chunks").unwrap_or(1);
     let fails = ask.text("fails").is_some();
     let body = Counted {
-        chunks: Chunks {
-            left: chunks,
-            fails,
-            yielded: false,
-        },
+        chunks: Chunks::new(ask),
         length: ask.text("length").map(|_| chunks * 1000 + u64::from(fails)),
         done: false,
     };

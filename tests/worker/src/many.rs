@@ -17,8 +17,9 @@ use std::{
     collections::BTreeMap,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
-use tower_egress::{Clock, FetchExt};
+use tower_egress::{Clock, FetchExt, SleepUntil};
 use tower_egress_worker::{Fetch, WorkerTimer, memory_bytes};
 use tower_service::Service;
 use worker::{Context, Error, Result, ScheduledEvent};
@@ -95,6 +96,16 @@ pub(crate) async fn aborted(ask: &Ask) -> Result<Value> {
         "in_flight": stats.in_flight, "queued": stats.queued,
         "memory": memory_bytes(),
     }))
+}
+
+/// Sleeps `n` times at once on the timer that the stack of an invocation has.
+pub(crate) async fn sleeps(ask: &Ask) -> Value {
+    let timer = *invocation().connections().timer();
+    let start = timer.now();
+    let until = start + Duration::from_millis(ask.number("ms").unwrap_or(100));
+    let sleeps = (0..ask.number("n").unwrap_or(1)).map(|_| SleepUntil::new(timer, until));
+    let slept = join_all(sleeps).await.len();
+    json!({ "slept": slept, "ms": since(start) })
 }
 
 /// Answers at once, and fetches afterwards, in `wait_until`.

@@ -21,7 +21,11 @@ impl DurableObject for Gate {
         let quota = Quota::new(20, Duration::from_secs(1)).and_then(|quota| quota.with_burst(2));
         let api = Api::external().with_quota(quota.expect("that is a quota"));
         Self {
-            egress: egress().concurrency(2).otherwise(api).build(),
+            egress: egress()
+                .concurrency(2)
+                .otherwise(api)
+                .build()
+                .for_invocation(),
         }
     }
 

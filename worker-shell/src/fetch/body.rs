@@ -1,15 +1,20 @@
 //! The body of a response.
 
 use super::{FetchError, FetchErrorKind, upload::Upload};
-use crate::bridge::{Event, Exchange, Slot};
+use crate::{
+    WorkerTimer,
+    bridge::{Event, Exchange, Slot},
+};
 use bytes::Bytes;
 use http::Uri;
 use http_body::{Body, Frame, SizeHint};
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tower_egress::BoxError;
+use tower_egress::{BoxError, Clock, SleepUntil};
 
 /// The body of a response to a [fetch](super::Fetch).
 ///
@@ -18,7 +23,8 @@ use tower_egress::BoxError;
 ///
 /// `R` is the body of the request, which may still be on its way when a server answers early: it goes on while this is polled,
 /// and this ends when both have. Dropped before that, the runtime ends the request as if that were all of it, unless
-/// its length is known.
+/// its length is known. What a server answers with an error it does not read any more; and a server that takes nothing for 5 seconds after
+/// all has come of a response whose length is known is not waited for any longer.
 ///
 /// # Errors
 ///
@@ -41,7 +47,12 @@ struct Rest<R> {
     has_ended: bool,
     /// How many bytes are to come, if that is known.
     left: Option<u64>,
+    /// Until when the server may take more of the request, and how much it had taken.
+    patience: Option<(SleepUntil<WorkerTimer>, u64)>,
 }
+
+/// How long a server that has answered may take nothing of the request.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A fetch that goes on, and is given up when this is dropped.
 #[derive(Debug)]
@@ -71,6 +82,7 @@ impl<R> FetchBody<R> {
                 asked: false,
                 has_ended: false,
                 left: length,
+                patience: None,
             }),
         }
     }
@@ -84,6 +96,7 @@ impl<R> FetchBody<R> {
                 asked: false,
                 has_ended: true,
                 left: Some(0),
+                patience: None,
             }),
         }
     }
@@ -106,8 +119,9 @@ where
                 return Poll::Ready(Some(Err(error)));
             }
         }
-        if self.has_ended {
-            return self.end();
+        // The runtime does not say that a response is at its end before the request is.
+        if self.has_ended || (self.left == Some(0) && self.upload.is_some()) {
+            return self.end(cx);
         }
         if !self.asked {
             self.asked = true;
@@ -124,7 +138,7 @@ where
             }
             Event::Failed(error) => Some(Err(FetchError::thrown_by_body(&error, &self.live.url))),
             _ => match self.left {
-                None | Some(0) => return self.end(),
+                None | Some(0) => return self.end(cx),
                 Some(left) => Some(Err(FetchError::new(
                     FetchErrorKind::ConnectionLost,
                     format!("the body ended {left} bytes too early"),
@@ -135,13 +149,24 @@ where
 }
 
 impl<R> Rest<R> {
-    fn end(&mut self) -> Poll<Option<Result<Bytes, FetchError>>> {
+    fn end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
         self.has_ended = true;
-        match self.upload {
-            Some(_) => Poll::Pending,
-            None => Poll::Ready(None),
+        let Some(upload) = &self.upload else {
+            return Poll::Ready(None);
+        };
+        let writes = upload.writes();
+        let (sleep, before) = self.patience.get_or_insert_with(|| (patience(), writes));
+        if *before != writes {
+            *before = writes;
+            *sleep = patience();
         }
+        Pin::new(sleep).poll(cx).map(|()| None)
     }
+}
+
+fn patience() -> SleepUntil<WorkerTimer> {
+    let timer = WorkerTimer::new();
+    SleepUntil::new(timer, timer.now() + PATIENCE)
 }
 
 impl<R> Body for FetchBody<R>

@@ -30,7 +30,7 @@ pub enum FetchErrorKind {
     Dns,
     /// The request cannot be sent: no absolute URL, a header that is no text, a GET with a body.
     InvalidRequest,
-    /// A redirection asks for a body that was streamed and is gone; or there were too many.
+    /// A redirection asks for a body that was streamed and is gone, or leads to no place; or there were too many.
     Redirect,
     /// The body of the request failed.
     RequestBody,
@@ -39,6 +39,14 @@ pub enum FetchErrorKind {
     /// Something else.
     Other,
 }
+
+/// What the runtime says of redirections. (A scheme that it cannot load is one's: that of a request was looked at.)
+const OF_REDIRECTIONS: [&str; 4] = [
+    "Too many redirects",
+    "one-time-use body",
+    "Invalid Location header",
+    "cannot load",
+];
 
 impl FetchErrorKind {
     /// Tells by the name and the message of a JavaScript error, and by nothing in it that a server has said: the runtime
@@ -49,7 +57,7 @@ impl FetchErrorKind {
         match name {
             "AbortError" => Self::Aborted,
             "TimeoutError" => Self::TimedOut,
-            "TypeError" if has("Too many redirects") || has("one-time-use body") => Self::Redirect,
+            "TypeError" if OF_REDIRECTIONS.into_iter().any(has) => Self::Redirect,
             "TypeError" => Self::InvalidRequest,
             _ if has("Network connection lost") || has("disconnected") => Self::ConnectionLost,
             _ if has("DNS") => Self::Dns,
@@ -241,6 +249,16 @@ mod tests {
             ),
             (
                 "TypeError\nToo many redirects.http://a/DNS, http://a/disconnected",
+                FetchErrorKind::Redirect,
+                ErrorClass::Fatal,
+            ),
+            (
+                "TypeError\nInvalid Location header; unable to follow redirect.",
+                FetchErrorKind::Redirect,
+                ErrorClass::Fatal,
+            ),
+            (
+                "TypeError\nFetch API cannot load: ftp://a/",
                 FetchErrorKind::Redirect,
                 ErrorClass::Fatal,
             ),

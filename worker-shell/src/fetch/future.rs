@@ -129,10 +129,11 @@ where
     fn receive(self, answer: &Answer) -> Result<Response<FetchBody<B>>, FetchError> {
         let parts = head::read(&self.method, answer.status, &answer.head)?;
         let length = head::length(&self.method, &parts);
-        let body = match self.upload {
+        let is_refused = parts.status.is_client_error() || parts.status.is_server_error();
+        let body = match self.upload.filter(|_| !is_refused) {
             None if !answer.has_body => FetchBody::empty(),
             upload if answer.has_body => FetchBody::new(self.live, upload, length),
-            // The rest of the request is still on its way.
+            // The rest of the request is still on its way. A server that refuses it need not read it.
             upload => FetchBody::without_data(self.live, upload),
         };
         Ok(Response::from_parts(parts, body))
@@ -153,29 +154,44 @@ where
     B::Error: Into<BoxError>,
 {
     fn of(body: B, cx: &mut Context<'_>) -> Result<Self, FetchError> {
-        if body.is_end_stream() {
-            return Ok(Self::Nothing);
-        }
         let length = body.size_hint().exact();
+        // What is there as a whole has to be as long as it says; a stream is measured as it goes.
+        let whole = |data: &Bytes| match length {
+            Some(length) if !is_of_length(data, length) => Err(FetchError::of_request_body(
+                "it is not as long as it says".into(),
+            )),
+            _ => Ok(()),
+        };
+        let nothing = || whole(&Bytes::new()).map(|()| Self::Nothing);
+        if body.is_end_stream() {
+            return nothing();
+        }
         let mut body = Box::pin(body);
         let first = match poll_data(body.as_mut(), cx) {
             Poll::Pending => None,
-            Poll::Ready(None) => return Ok(Self::Nothing),
+            Poll::Ready(None) => return nothing(),
             Poll::Ready(Some(data)) => Some(data?),
         };
-        if let Some(data) = &first
-            && (body.is_end_stream() || length == data.len().try_into().ok())
-        {
-            return match poll_data(body.as_mut(), cx) {
-                Poll::Ready(Some(Ok(_))) => Err(FetchError::of_request_body(
-                    "it is longer than it says".into(),
-                )),
-                Poll::Ready(Some(Err(error))) => Err(error),
-                _ => Ok(Self::Whole(data.clone())),
-            };
+        if let Some(data) = &first {
+            if body.is_end_stream() {
+                return whole(data).map(|()| Self::Whole(data.clone()));
+            }
+            if length.is_some_and(|length| is_of_length(data, length)) {
+                return match poll_data(body.as_mut(), cx) {
+                    Poll::Ready(Some(Ok(_))) => Err(FetchError::of_request_body(
+                        "it is longer than it says".into(),
+                    )),
+                    Poll::Ready(Some(Err(error))) => Err(error),
+                    _ => Ok(Self::Whole(data.clone())),
+                };
+            }
         }
-        Ok(Self::Stream(Upload::new(body, first.as_ref(), length)))
+        Upload::new(body, first.as_ref(), length).map(Self::Stream)
     }
+}
+
+fn is_of_length(data: &Bytes, length: u64) -> bool {
+    u64::try_from(data.len()) == Ok(length)
 }
 
 /// Polls for data that is not empty. Trailers come last, and cannot be sent.

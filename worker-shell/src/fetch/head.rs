@@ -3,7 +3,7 @@
 use super::{FetchError, FetchErrorKind, Redirect};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING},
     request, response,
 };
 use std::str;
@@ -28,6 +28,13 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
             uri.path()
         )));
     };
+    if !matches!(scheme, "http" | "https") {
+        return Err(invalid(format!("a fetch cannot load {scheme}")));
+    }
+    // The runtime would leave them out, and say nothing.
+    if authority.as_str().bytes().any(|byte| byte == b'@') {
+        return Err(invalid("there is a user in the URL".to_owned()));
+    }
     let redirect = extensions.get::<Redirect>().copied().unwrap_or_default();
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut head = String::with_capacity(64 + path.len() + 48 * headers.len());
@@ -43,6 +50,7 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
     ] {
         head.push_str(part);
     }
+    let mut last = None;
     for (name, value) in headers {
         // The runtime says it itself, of the body that it gets.
         if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
@@ -51,9 +59,14 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
         // What is no UTF-8 cannot be said in JavaScript; a server would get something else.
         let value = str::from_utf8(value.as_bytes());
         let value = value.map_err(|_| invalid(format!("the header {name} is not UTF-8")))?;
-        for part in ["\n", name.as_str(), "\n", value] {
-            head.push_str(part);
-        }
+        // The runtime joins lines by commas, which is right for all others: RFC 6265, section 5.4.
+        let parts = if *name == COOKIE && last == Some(name) {
+            ["; ", "", "", value]
+        } else {
+            ["\n", name.as_str(), "\n", value]
+        };
+        parts.into_iter().for_each(|part| head.push_str(part));
+        last = Some(name);
     }
     Ok(head)
 }
@@ -148,6 +161,15 @@ mod tests {
             .extension(Redirect::Follow);
         let head = "POST\nhttps://example.com:8443/a?b=c\nfollow\naccept\n*/*\nx\ngrün";
         assert_eq!(written(request).unwrap(), head);
+        let cookies = Request::get("http://a/")
+            .header("cookie", "a=1")
+            .header("x", "1")
+            .header("cookie", "b=2")
+            .header("x", "2");
+        assert_eq!(
+            written(cookies).unwrap(),
+            "GET\nhttp://a/\nmanual\ncookie\na=1; b=2\nx\n1\nx\n2"
+        );
         let bare = written(Request::get("http://example.com"));
         assert_eq!(bare.unwrap(), "GET\nhttp://example.com/\nmanual");
     }
@@ -157,6 +179,8 @@ mod tests {
         for (request, told) in [
             (Request::get("/a?secret"), "/a has no host"),
             (Request::get("example.com:80"), "has no host"),
+            (Request::get("ftp://a/secret"), "cannot load ftp"),
+            (Request::get("https://me:secret@a/"), "a user in the URL"),
             (
                 Request::get("http://a/").header("x-key", &b"secret\xff"[..]),
                 "the header x-key is not UTF-8",

@@ -4,7 +4,7 @@ use super::FetchError;
 use crate::bridge::{self, Event, Slot};
 use bytes::Bytes;
 use http::Uri;
-use http_body::{Body, Frame};
+use http_body::Body;
 use js_sys::Uint8Array;
 use std::{
     pin::Pin,
@@ -24,6 +24,8 @@ pub(super) struct Upload<B> {
     state: State,
     /// How many bytes are to come, if that was announced.
     left: Option<u64>,
+    /// How many writes were taken.
+    writes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,11 @@ where
     B::Error: Into<BoxError>,
 {
     /// Takes a body whose first frame was read already, if there was one to read.
-    pub(super) fn new(body: Pin<Box<B>>, first: Option<&Bytes>, length: Option<u64>) -> Self {
+    pub(super) fn new(
+        body: Pin<Box<B>>,
+        first: Option<&Bytes>,
+        length: Option<u64>,
+    ) -> Result<Self, FetchError> {
         let slot = Slot::open();
         // What JavaScript has no number for is not announced.
         let length = length.filter(|length| *length < 1 << 53);
@@ -50,11 +56,16 @@ where
             slot,
             state: State::Reading,
             left: length,
+            writes: 0,
         };
-        if let Some(data) = first {
-            upload.write(data);
+        match first {
+            Some(data) if upload.is_too_much(data) => {
+                return Err(upload.lied("it is longer than it says"));
+            }
+            Some(data) => upload.write(data),
+            None => {}
         }
-        upload
+        Ok(upload)
     }
 
     /// What the fetch takes as its body.
@@ -77,13 +88,13 @@ where
         loop {
             match self.state {
                 State::Reading => match ready!(self.body.as_mut().poll_frame(cx)) {
-                    Some(Ok(frame)) if self.is_too_much(&frame) => {
-                        return Poll::Ready(Err(self.lied("it is longer than it says")));
-                    }
-                    Some(Ok(frame)) => {
-                        // Trailers cannot be sent.
-                        self.write(frame.data_ref().map_or(&[], |data| data));
-                    }
+                    // Trailers cannot be sent.
+                    Some(Ok(frame)) => match frame.data_ref() {
+                        Some(data) if self.is_too_much(data) => {
+                            return Poll::Ready(Err(self.lied("it is longer than it says")));
+                        }
+                        data => self.write(data.map_or(&[], |data| data)),
+                    },
                     Some(Err(error)) => {
                         self.state = State::Done;
                         self.js.abort();
@@ -103,7 +114,10 @@ where
                         return Poll::Ready(Err(FetchError::thrown(&error, url)));
                     }
                     _ if self.state == State::Finishing => self.state = State::Done,
-                    _ => self.state = State::Reading,
+                    _ => {
+                        self.writes += 1;
+                        self.state = State::Reading;
+                    }
                 },
                 State::Done => return Poll::Ready(Ok(())),
             }
@@ -112,9 +126,13 @@ where
 }
 
 impl<B> Upload<B> {
-    fn is_too_much(&self, frame: &Frame<Bytes>) -> bool {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let length = u64::try_from(length).unwrap_or(u64::MAX);
+    /// Returns how many writes were taken until now.
+    pub(super) const fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    fn is_too_much(&self, data: &Bytes) -> bool {
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         self.left.is_some_and(|left| length > left)
     }
 
