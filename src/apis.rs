@@ -1,6 +1,6 @@
 //! The APIs of an egress: which one a request belongs to, and what follows from that.
 
-use crate::{Api, UseApi, place::Target};
+use crate::{Api, Switch, UseApi, place::Target, switch::Off};
 use egress_backoff::{ChoosePolicy, Policy};
 use egress_context::RequestContext;
 use egress_timing::Label;
@@ -15,7 +15,10 @@ use std::{
 
 /// The APIs; clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Apis(Arc<Shared>);
+pub(crate) struct Apis {
+    shared: Arc<Shared>,
+    off: Off,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -38,21 +41,29 @@ pub(crate) struct Entry {
 impl Apis {
     /// Returns the names, in the order of the labels.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        self.0
+        self.shared
             .entries
             .iter()
             .map(|entry| entry.api.name().to_owned())
     }
 
+    /// Returns the same without what is off.
+    pub(crate) fn without(&self, off: Off) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            off,
+        }
+    }
+
     /// Returns the names and buckets of those that have a quota.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (&str, &Bucket)> {
-        let entries = self.0.entries.iter();
+        let entries = self.shared.entries.iter();
         entries.filter_map(|entry| Some((entry.api.name(), entry.bucket.as_ref()?)))
     }
 
     /// Finds the API of a request. Three layers ask, and only the outermost has to look.
     fn find(&self, request: &RequestHead<'_>) -> usize {
-        let Shared { key, entries } = &*self.0;
+        let Shared { key, entries } = &*self.shared;
         let found = find(entries, request);
         if let Ok(found) = found.try_into() {
             RequestContext::note(request.extensions, *key, found);
@@ -62,7 +73,7 @@ impl Apis {
 
     /// Returns what is known of the API of a request.
     fn entry(&self, request: &RequestHead<'_>) -> &Entry {
-        let Shared { key, entries } = &*self.0;
+        let Shared { key, entries } = &*self.shared;
         let noted = RequestContext::noted(request.extensions, *key);
         let noted = noted.and_then(|noted| entries.get(usize::try_from(noted).ok()?));
         noted.unwrap_or_else(|| &entries[find(entries, request)])
@@ -91,13 +102,21 @@ fn find(entries: &[Entry], request: &RequestHead<'_>) -> usize {
 
 impl Route for Apis {
     fn route(&self, request: &RequestHead<'_>) -> Option<BucketSet> {
+        if self.off.has(Switch::RateLimit) {
+            return None;
+        }
         self.entry(request).buckets.clone()
     }
 }
 
 impl ChoosePolicy for Apis {
     fn choose(&self, request: &RequestHead<'_>) -> Policy {
-        self.entry(request).policy.clone()
+        let policy = self.entry(request).policy.clone();
+        if self.off.has(Switch::Retries) {
+            policy.with_max_retries(0)
+        } else {
+            policy
+        }
     }
 }
 
@@ -195,10 +214,13 @@ impl ApisBuilder {
             }
         });
         static KEYS: AtomicU32 = AtomicU32::new(0);
-        Apis(Arc::new(Shared {
-            key: KEYS.fetch_add(1, Relaxed),
-            entries: entries.collect(),
-        }))
+        Apis {
+            shared: Arc::new(Shared {
+                key: KEYS.fetch_add(1, Relaxed),
+                entries: entries.collect(),
+            }),
+            off: Off::default(),
+        }
     }
 }
 

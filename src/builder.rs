@@ -1,11 +1,17 @@
 //! Setting up an egress.
 
-use crate::{Api, Egress, apis::ApisBuilder, classify};
+use crate::{
+    Api, Egress,
+    apis::ApisBuilder,
+    classify,
+    flags::Flags,
+    switch::{Decide, Switches},
+};
 use egress_backoff::{Budget, Policy};
 use egress_body_cleanup::{Capture, Drain, NoExecutor};
 use egress_concurrency_limit::{Config, ReleaseAt};
 use egress_time::Timer;
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// Sets up an [`Egress`].
 ///
@@ -35,6 +41,7 @@ pub struct EgressBuilder<T, X = NoExecutor> {
     pub(crate) drain: Drain,
     pub(crate) capture: Capture,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) switches: Option<Arc<dyn Decide>>,
 }
 
 /// How long is waited for a rate limit: as long as a [`Policy`] waits because a server asks for it.
@@ -59,6 +66,7 @@ impl<T: Timer> EgressBuilder<T> {
             drain: Drain::new(),
             capture: Capture::new(),
             idle_timeout: Some(Duration::from_secs(20)),
+            switches: None,
         }
     }
 }
@@ -197,7 +205,30 @@ impl<T: Timer, X> EgressBuilder<T, X> {
             drain: self.drain,
             capture: self.capture,
             idle_timeout: self.idle_timeout,
+            switches: self.switches,
         }
+    }
+
+    /// Hands in flags, of which those with the names of a [`Switch`](crate::Switch) switch a part of the stack off, for all requests or a share of them.
+    ///
+    /// They are asked for each request when it is called. Who is in a share, a [`FlagKey`](crate::flags::FlagKey) in its extensions
+    /// says, or else each request is counted for itself. How those fare for whom a flag is on, and the rest, is
+    /// [compared](crate::flags#gradual-rollout) by the time to the head of the response, and by whether there was one: an error, a 5xx, a 429 and a
+    /// 408 count as failures.
+    ///
+    /// ```
+    /// use tower_egress::{Egress, flags::{Config, Flags}};
+    ///
+    /// let flags = Flags::builder().layers().build();
+    /// let egress = Egress::builder().flags(flags.clone()).build();
+    /// // Later, of one request in ten:
+    /// flags.apply_json(r#"{"retries": 90}"#)?;
+    /// assert_eq!(egress.status().flags.flags["retries"].percent.round(), 90.0);
+    /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+    /// ```
+    pub fn flags(mut self, flags: Flags) -> Self {
+        self.switches = Some(Arc::new(Switches::new(flags)));
+        self
     }
 
     /// Makes the egress.

@@ -1,18 +1,19 @@
 //! The shared handles of a stack.
 
 use crate::{
-    EgressBuilder, EgressService, ErrorKind, Status,
+    EgressBuilder, EgressService, ErrorKind, Status, Switch,
     apis::Apis,
     service::{self, Cleanup},
+    switch::{Decide, Off},
 };
 use egress_backoff::Budget;
 use egress_body_cleanup::{Capture, Drain, IdleCancelled, NoExecutor, Stats, Truncated};
-use egress_concurrency_limit::{ConcurrencyLimitError, Limiter};
+use egress_concurrency_limit::{ConcurrencyLimitError, Config, Limiter};
 use egress_time::Timer;
 use egress_timeout::TimedOut;
 use egress_timing::{Recorder, Snapshot};
 use egress_token_bucket::{RateLimited, Reason};
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 /// Everything that the stacks around one or several clients share: rate limits, connection limit, retry budget, measurements.
@@ -58,6 +59,9 @@ pub(crate) struct Handles<T, X> {
     pub(crate) recorder: Recorder,
     pub(crate) bodies: Stats,
     pub(crate) settings: Settings,
+    pub(crate) switches: Option<Arc<dyn Decide>>,
+    /// For requests that the connection limit is switched off for.
+    pub(crate) unlimited: Option<Limiter<T>>,
 }
 
 /// What is only read.
@@ -92,8 +96,12 @@ impl<T: Timer, X> Egress<T, X> {
         let apis = builder.apis.build();
         let recorder = Recorder::new(apis.names());
         let (limit, timer) = (builder.concurrency, builder.timer.clone());
+        let unlimited = builder.switches.as_ref();
+        let unlimited = unlimited.map(|_| no_limit(builder.connections, builder.timer.clone()));
         Self {
             handles: Handles {
+                switches: builder.switches,
+                unlimited,
                 limiter: Limiter::with_config(limit, builder.connections, timer),
                 timer: builder.timer,
                 executor: builder.executor,
@@ -128,6 +136,10 @@ impl<T: Timer, X> Egress<T, X> {
         let old = &self.handles.limiter;
         handles.timer = old.timer().for_invocation();
         handles.limiter = Limiter::with_config(old.limit(), *old.config(), handles.timer.clone());
+        let unlimited = &mut handles.unlimited;
+        *unlimited = unlimited
+            .take()
+            .map(|old| no_limit(*old.config(), handles.timer.clone()));
         Self { handles }
     }
 
@@ -156,7 +168,7 @@ impl<T: Timer, X: Clone> Egress<T, X> {
     /// it only from a forgotten body of the same service and its clones. Services that are to share that too are made by one
     /// [`EgressLayer`].
     pub fn layer<S, B>(&self, client: S) -> EgressService<S, B, T, X> {
-        service::stack(&self.handles, &service::cleanup(&self.handles), client)
+        service::service(&self.handles, &service::cleanup(&self.handles), client)
     }
 
     /// Returns this as a [`tower::Layer`], for a `ServiceBuilder`.
@@ -190,6 +202,8 @@ impl<T: Clone, X: Clone> Clone for Handles<T, X> {
             recorder: self.recorder.clone(),
             bodies: self.bodies.clone(),
             settings: self.settings,
+            switches: self.switches.clone(),
+            unlimited: self.unlimited.clone(),
         }
     }
 }
@@ -200,6 +214,44 @@ impl<T, X> fmt::Debug for Egress<T, X> {
             .field("apis", &self.handles.apis)
             .field("settings", &self.handles.settings)
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes a limiter that only counts.
+fn no_limit<T: Timer>(config: Config, timer: T) -> Limiter<T> {
+    Limiter::with_config(NonZeroUsize::MAX, config, timer)
+}
+
+impl<T: Timer, X> Handles<T, X> {
+    /// Returns handles for a stack in which something is off.
+    pub(crate) fn without(&self, off: Off) -> Self
+    where
+        X: Clone,
+    {
+        let mut handles = self.clone();
+        handles.apis = self.apis.without(off);
+        if let Some(unlimited) = &self.unlimited
+            && off.has(Switch::ConnectionLimit)
+        {
+            handles.limiter = unlimited.clone();
+        }
+        if off.has(Switch::Cleanup) {
+            handles.executor = None;
+            handles.settings.drain = Drain::NEVER;
+            handles.settings.capture = Capture::NEVER;
+            handles.settings.idle_timeout = None;
+        }
+        if off.has(Switch::Timeouts) {
+            handles.settings.attempt_timeout = Duration::MAX;
+            handles.settings.body_stall = None;
+        }
+        if off.has(Switch::Deadline) {
+            handles.settings.deadline = None;
+        }
+        if off.has(Switch::Timing) {
+            handles.recorder = Recorder::unlabelled();
+        }
+        handles
     }
 }
 
@@ -238,7 +290,7 @@ impl<S, B, T: Timer, X: Clone> Layer<S> for EgressLayer<B, T, X> {
     type Service = EgressService<S, B, T, X>;
 
     fn layer(&self, client: S) -> Self::Service {
-        service::stack(&self.egress.handles, &self.cleanup, client)
+        service::service(&self.egress.handles, &self.cleanup, client)
     }
 }
 

@@ -30,6 +30,11 @@
 //! every process, natively and in a Worker. So who is in stays in while the share grows, and two flags, or two salts, choose
 //! independently of each other.
 //!
+//! # The layers
+//!
+//! [`FlagsBuilder::layers`] declares a flag for each part of the stack, and [`EgressBuilder::flags`](crate::EgressBuilder::flags) hands them
+//! in: so retries, or a rate limit, can be switched off while a program runs, for all requests or a share of them.
+//!
 //! # Gradual rollout
 //!
 //! While a flag is on for a share, [`Flag::record`] compares how those in it fare with the rest: their error rate, and
@@ -49,7 +54,7 @@ mod trial;
 pub use self::{
     builder::FlagsBuilder,
     config::{Config, InvalidConfig},
-    flag::{Flag, FlagStatus, Flags, FlagsStatus},
+    flag::{Flag, FlagKey, FlagStatus, Flags, FlagsStatus},
     rule::{InvalidPercent, Rule},
     trial::{Alert, ArmStatus, Worse},
 };

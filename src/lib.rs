@@ -12,9 +12,11 @@ mod fetch;
 pub mod flags;
 pub mod json;
 mod place;
+mod server_timing;
 mod service;
 pub mod sql;
 mod status;
+mod switch;
 
 #[cfg(feature = "tokio")]
 pub use self::executor::TokioExecutor;
@@ -56,9 +58,11 @@ pub use self::{
         BatchFetch, DEFAULT_MAX_BYTES, DecodeError, FetchExt, RequestBuilder, ResponseExt,
         batch_fetch,
     },
+    server_timing::ServerTiming,
     service::{EgressService, ResponseBody, ResponseFuture},
     status::{
         BodyStatus, ConnectionStatus, PerformanceStatus, PhaseStatus, RateLimitStatus, RetryStatus,
         ServerView, Status,
     },
+    switch::Switch,
 };

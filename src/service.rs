@@ -1,6 +1,11 @@
 //! The service that an egress makes: the whole stack under one name.
 
-use crate::{BoxError, apis::Apis, egress::Handles};
+use crate::{
+    BoxError,
+    apis::Apis,
+    egress::Handles,
+    switch::{Compare, Decide, Off},
+};
 use bytes::Bytes;
 use egress_backoff::{Backoff, BackoffLayer, ReplayBody};
 use egress_body_cleanup::{BodyCleanup, BodyCleanupLayer, Executor, NoExecutor, Task};
@@ -16,7 +21,8 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tower_layer::Layer;
@@ -55,11 +61,32 @@ pub(crate) fn cleanup<B, T: Timer, X: Clone>(handles: &Handles<T, X>) -> Cleanup
 }
 
 /// Makes the service for a client.
-pub(crate) fn stack<S, B, T, X>(
+pub(crate) fn service<S, B, T, X>(
     handles: &Handles<T, X>,
     cleanup: &Cleanup<B, T, X>,
     client: S,
 ) -> EgressService<S, B, T, X>
+where
+    T: Timer,
+    X: Clone,
+{
+    let switched = handles.switches.clone().map(|switches| Switched {
+        switches,
+        handles: handles.clone(),
+        off: Off::default(),
+        stack: None,
+    });
+    EgressService {
+        stack: stack(handles, cleanup, client),
+        switched: switched.map(Box::new),
+    }
+}
+
+fn stack<S, B, T, X>(
+    handles: &Handles<T, X>,
+    cleanup: &Cleanup<B, T, X>,
+    client: S,
+) -> Stack<S, B, T, X>
 where
     T: Timer,
     X: Clone,
@@ -86,9 +113,7 @@ where
 
     let limited = limit.layer(attempt.layer(client));
     let retried = backoff.layer(bucket.layer(cleanup.layer(limited)));
-    EgressService {
-        stack: timing.layer(deadline.layer(retried)),
-    }
+    timing.layer(deadline.layer(retried))
 }
 
 /// A client with the whole stack around it; made by [`Egress::layer`](crate::Egress::layer).
@@ -106,15 +131,54 @@ where
 /// no place in a queue. A slot of a rate limit goes back if its time has not come.
 pub struct EgressService<S, B, T: Timer, X = NoExecutor> {
     stack: Stack<S, B, T, X>,
+    switched: Option<Box<Switched<S, B, T, X>>>,
+}
+
+/// The stack for requests that something is switched off for.
+struct Switched<S, B, T: Timer, X> {
+    switches: Arc<dyn Decide>,
+    handles: Handles<T, X>,
+    /// What is off in the stack that is kept. Mostly the next request asks for the same one.
+    off: Off,
+    stack: Option<Stack<S, B, T, X>>,
+}
+
+impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
+    fn stack(&mut self, off: Off, client: &S) -> &mut Stack<S, B, T, X> {
+        if self.off != off {
+            self.off = off;
+            self.stack = None;
+        }
+        self.stack.get_or_insert_with(|| {
+            let handles = self.handles.without(off);
+            stack(&handles, &cleanup(&handles), client.clone())
+        })
+    }
+}
+
+/// The stack is made when it is wanted.
+impl<S, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
+    fn clone(&self) -> Self {
+        Self {
+            switches: Arc::clone(&self.switches),
+            handles: self.handles.clone(),
+            off: Off::default(),
+            stack: None,
+        }
+    }
 }
 
 impl<S, B, T: Timer, X> EgressService<S, B, T, X> {
     /// Returns the client.
     pub const fn get_ref(&self) -> &S {
-        let retried = self.stack.get_ref().get_ref();
-        let limited = retried.get_ref().get_ref().get_ref();
-        limited.get_ref().get_ref()
+        client_of(&self.stack)
     }
+}
+
+const fn client_of<S, B, T: Timer, X>(stack: &Stack<S, B, T, X>) -> &S {
+    let retried = stack.get_ref().get_ref();
+    let limited = retried.get_ref().get_ref().get_ref();
+    limited.get_ref().get_ref()
 }
 
 impl<S, B, T, X, ReqB> Service<Request<ReqB>> for EgressService<S, B, T, X>
@@ -137,17 +201,31 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        ResponseFuture {
-            inner: self.stack.call(request),
-        }
+        let Some(switched) = &mut self.switched else {
+            return ResponseFuture {
+                inner: self.stack.call(request),
+                trial: None,
+            };
+        };
+        let timer = &switched.handles.timer;
+        let (off, trial) = switched.switches.decide(request.extensions(), timer);
+        let trial = trial.map(|trial| (trial, timer.clone()));
+        let inner = if off == Off::default() {
+            self.stack.call(request)
+        } else {
+            let client = client_of(&self.stack);
+            switched.stack(off, client).call(request)
+        };
+        ResponseFuture { inner, trial }
     }
 }
 
 /// A clone shares every limit, and is as ready as the original: always.
-impl<S: Clone, B, T: Timer, X> Clone for EgressService<S, B, T, X> {
+impl<S: Clone, B, T: Timer, X: Clone> Clone for EgressService<S, B, T, X> {
     fn clone(&self) -> Self {
         Self {
             stack: self.stack.clone(),
+            switched: self.switched.clone(),
         }
     }
 }
@@ -178,6 +256,7 @@ pin_project! {
     {
         #[pin]
         inner: <Stack<S, B, T, X> as Service<Request<ReqB>>>::Future,
+        trial: Option<(Box<dyn Compare>, T)>,
     }
 }
 
@@ -195,7 +274,13 @@ where
     type Output = Result<Response<ResponseBody<B, T, X>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx)
+        let this = self.project();
+        let response = ready!(this.inner.poll(cx));
+        if let Some((trial, timer)) = this.trial.take() {
+            let status = response.as_ref().ok().map(Response::status);
+            trial.record(status, timer.now());
+        }
+        Poll::Ready(response)
     }
 }
 

@@ -1,9 +1,15 @@
 //! What an egress is doing, for people and monitors.
 
-use crate::{api::ALL, egress::Handles};
+use crate::{api::ALL, egress::Handles, flags::FlagsStatus};
+use bytes::Bytes;
 use egress_time::{Instant, Timer};
 use egress_timing::{Outcome, Phase, Summary, Timings};
 use egress_token_bucket::BucketStatus;
+use http::{
+    HeaderValue, Response,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use http_body_util::Full;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,6 +31,12 @@ pub struct Status {
     pub retries: RetryStatus,
     /// What became of response bodies.
     pub bodies: BodyStatus,
+    /// How many requests did not succeed, by outcome: those of [`PerformanceStatus::outcomes`] but `ok`, for all APIs.
+    pub errors: BTreeMap<&'static str, u64>,
+    /// The flags, if there are any.
+    pub flags: FlagsStatus,
+    /// The program's own figures: see [`with_business`](Self::with_business).
+    pub business: BTreeMap<String, serde_json::Value>,
 }
 
 /// The rate limit of one API.
@@ -92,6 +104,8 @@ pub struct ConnectionStatus {
     pub open_bodies: usize,
     /// How many of these bodies nobody reads.
     pub unread_bodies: usize,
+    /// How many are in flight besides, for which the limit is [switched off](crate::Switch::ConnectionLimit).
+    pub unlimited: usize,
 }
 
 /// How long requests took and how they ended.
@@ -190,12 +204,28 @@ impl Status {
                 refused: connections.refused,
                 open_bodies: connections.open_bodies,
                 unread_bodies: connections.unread_bodies,
+                unlimited: handles
+                    .unlimited
+                    .as_ref()
+                    .map_or(0, |limiter| limiter.stats().in_flight),
             },
             retries: RetryStatus {
                 retries: overall.lifetime().retries(),
                 budget_available: handles.budget.available(),
                 budget_capacity: handles.budget.capacity(),
             },
+            errors: performance[ALL]
+                .outcomes
+                .iter()
+                .filter(|(outcome, _)| **outcome != Outcome::Ok.as_str())
+                .map(|(outcome, count)| (*outcome, *count))
+                .collect(),
+            flags: handles
+                .switches
+                .as_ref()
+                .map(|switches| switches.status())
+                .unwrap_or_default(),
+            business: BTreeMap::new(),
             performance,
             bodies: BodyStatus {
                 live: bodies.live,
@@ -206,6 +236,49 @@ impl Status {
                 failed: bodies.failed,
             },
         }
+    }
+}
+
+impl Status {
+    /// Makes the response of a status route: JSON, not to be kept by caches.
+    ///
+    /// With the feature `axum` a [`Status`] is itself what a handler may return:
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, routing::get};
+    /// use tower_egress::Egress;
+    ///
+    /// let egress = Egress::builder().build();
+    /// let routes: Router = Router::new().route("/api/status", get(async move || egress.status()));
+    /// # }
+    /// ```
+    pub fn to_response(&self) -> Response<Full<Bytes>> {
+        // What is serialized has nothing that JSON has no word for.
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        let mut response = Response::new(Full::from(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// Adds a figure of the program's own: repositories stored, hits of a cache.
+    #[must_use]
+    pub fn with_business(
+        mut self,
+        name: impl Into<String>,
+        figure: impl Into<serde_json::Value>,
+    ) -> Self {
+        self.business.insert(name.into(), figure.into());
+        self
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Status {
+    fn into_response(self) -> axum_core::response::Response {
+        self.to_response().map(axum_core::body::Body::new)
     }
 }
 
@@ -285,4 +358,33 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 /// Milliseconds with three decimals: finer is noise, and hard to read.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egress_time::ManualTimer;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_idle_egress_has_a_report() {
+        let egress = crate::Egress::builder_on(ManualTimer::new())
+            .api(crate::Api::github())
+            .build();
+        let status = egress.status().with_business("repositories", 7);
+        let response = status.to_response();
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        let json = serde_json::to_value(&status).expect("it is JSON");
+        assert_eq!(json["rateLimits"]["github"]["availableTokens"], 10);
+        assert_eq!(json["rateLimits"]["github"]["queueLength"], 0);
+        assert_eq!(json["business"]["repositories"], 7);
+        assert_eq!(json["flags"], serde_json::json!({}));
+        assert_eq!(json["errors"]["timedOut"], 0);
+        assert_eq!(json["errors"].get("ok"), None);
+        for part in ["connections", "performance", "retries", "bodies"] {
+            assert!(json[part].is_object(), "{part}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::{
     Alert, Flags, Rule,
     flag::{Entry, Hook},
 };
+use crate::Switch;
 use std::{collections::BTreeMap, fmt};
 
 /// Declares the flags of a set.
@@ -38,6 +39,12 @@ impl FlagsBuilder {
         let twice = format!("the flag {name:?} is declared twice");
         assert!(self.flags.insert(name, default.into()).is_none(), "{twice}");
         self
+    }
+
+    /// Declares a flag, on, for each part of the stack that can be [switched off](Switch).
+    pub fn layers(self) -> Self {
+        let switches = Switch::ALL.into_iter();
+        switches.fold(self, |builder, switch| builder.flag(switch.as_str(), true))
     }
 
     /// Sets what makes this set choose other keys than others do for the same shares.

@@ -8,6 +8,7 @@ use super::{
 };
 use serde::Serialize;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{
@@ -230,6 +231,12 @@ impl Flags {
     }
 }
 
+/// Whose request it is, for the [flags of the layers](super::FlagsBuilder::layers), when put into its extensions: a user, a tenant, a repository.
+///
+/// All requests with one key are in the same share. Without it each request is counted for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FlagKey(pub Cow<'static, str>);
+
 /// One flag of a set; clones are the same flag.
 #[derive(Clone)]
 pub struct Flag {
@@ -250,6 +257,17 @@ impl Flag {
     /// Tells whether it is on for a key.
     pub fn is_on(&self, key: &str) -> bool {
         self.entry().is_on(self.set.seed, key)
+    }
+
+    /// Tells whether it is on for all or for nobody, if it is.
+    pub(crate) fn for_all(&self) -> Option<bool> {
+        let entry = self.entry();
+        match entry.threshold.load(Relaxed) {
+            _ if entry.names.load(Relaxed) => None,
+            0 => Some(false),
+            ALL => Some(true),
+            _ => None,
+        }
     }
 
     /// Tells whether it is on for some and off for others by its share.

@@ -13,6 +13,7 @@ pub use self::{
     disconnect::{UntilDisconnect, until_disconnect},
     egress::egress,
     fetch::{Fetch, FetchBody, FetchError, FetchErrorKind, FetchFuture, FinalUrl, Redirect},
-    reply::{InvalidReply, Reply, ServerTiming, memory_bytes, status_response},
+    reply::{InvalidReply, Reply, memory_bytes, status_response},
     timer::{WorkerSleep, WorkerTimer},
 };
+pub use tower_egress::ServerTiming;

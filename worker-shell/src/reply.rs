@@ -1,13 +1,9 @@
 //! Responses to the Worker's own client.
 
-mod server_timing;
 mod status;
 mod stream;
 
-pub use self::{
-    server_timing::ServerTiming,
-    status::{memory_bytes, status_response},
-};
+pub use self::status::{memory_bytes, status_response};
 
 use crate::bridge;
 use bytes::Bytes;

@@ -9,7 +9,6 @@
 use super::{Armed, WorkerTimer};
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     num::NonZeroU64,
     rc::Rc,
     sync::Arc,
@@ -31,8 +30,8 @@ type Key = (Instant, u64);
 struct Pool {
     invocation: NonZeroU64,
     next: Cell<u64>,
-    /// In the order of their ends. Most come behind all others, and go from among the first.
-    sleeps: RefCell<VecDeque<(Key, Option<Waker>)>>,
+    /// In the order of their ends. Most come behind all others.
+    sleeps: RefCell<Vec<(Key, Option<Waker>)>>,
     /// The timer, and when it fires.
     armed: RefCell<Option<(Instant, Armed)>>,
 }
@@ -115,7 +114,7 @@ impl Pool {
             let mut sleeps = self.sleeps.borrow_mut();
             let due = sleeps.partition_point(|((end, _), _)| *end <= now);
             // Their places stay until they are polled or dropped.
-            let due = sleeps.range_mut(..due);
+            let due = sleeps[..due].iter_mut();
             due.filter_map(|(_, waker)| waker.take()).collect()
         };
         self.arm();
@@ -138,7 +137,7 @@ impl Place {
         Self { pool, key }
     }
 
-    fn at(&self, sleeps: &VecDeque<(Key, Option<Waker>)>) -> Option<usize> {
+    fn at(&self, sleeps: &[(Key, Option<Waker>)]) -> Option<usize> {
         sleeps.binary_search_by_key(&self.key, |(key, _)| *key).ok()
     }
 
@@ -161,7 +160,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let (_removed, is_last) = {
             let mut sleeps = self.pool.sleeps.borrow_mut();
-            let removed = self.at(&sleeps).and_then(|at| sleeps.remove(at));
+            let removed = self.at(&sleeps).map(|at| sleeps.remove(at));
             (removed, sleeps.is_empty())
         };
         if is_last {

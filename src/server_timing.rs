@@ -10,7 +10,7 @@ use std::{fmt::Write, time::Duration};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_egress_worker::ServerTiming;
+/// use tower_egress::ServerTiming;
 ///
 /// let timing = ServerTiming::new()
 ///     .metric("upstream", Duration::from_millis(120))

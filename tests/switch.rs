@@ -1,0 +1,315 @@
+//! Layers that flags switch off while a program runs, for all requests or a share of them.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
+
+mod support;
+
+use bytes::Bytes;
+use egress_time::{Clock, ManualTimer};
+use futures_util::future::join_all;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use support::{Answer, Server};
+use tower::{Service, ServiceExt};
+use tower_egress::{
+    Api, CapturedBody, Egress, EgressBuilder, Quota, Switch,
+    flags::{Config, FlagKey, Flags, Rule},
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn request() -> Request<Full<Bytes>> {
+    let request = Request::get("http://example.com/");
+    request.body(Full::default()).unwrap()
+}
+
+fn layers() -> Flags {
+    Flags::builder().layers().build()
+}
+
+/// All layers on but this one.
+fn without(switch: Switch) -> Flags {
+    let flags = layers();
+    let off = Config::default().with(switch.as_str(), false);
+    flags.apply(&off).unwrap();
+    flags
+}
+
+fn builder(timer: &ManualTimer) -> EgressBuilder<ManualTimer> {
+    Egress::builder_on(timer.clone()).otherwise(Api::new("free"))
+}
+
+/// What comes of a 503, which can be sent again.
+fn status_after_503(flags: Flags) -> (StatusCode, usize) {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    server.answer(Answer::status(503));
+    let client = builder(&timer).flags(flags).build().layer(server.clone());
+    let response = timer.run(client.oneshot(request())).unwrap();
+    (response.status(), server.arrivals().len())
+}
+
+#[test]
+fn without_retries_a_request_is_sent_once() {
+    assert_eq!(status_after_503(layers()), (StatusCode::OK, 2));
+    let off = status_after_503(without(Switch::Retries));
+    assert_eq!(off, (StatusCode::SERVICE_UNAVAILABLE, 1));
+}
+
+/// How long it takes to send five requests at once.
+fn time_of_five(
+    builder: EgressBuilder<ManualTimer>,
+    timer: &ManualTimer,
+    flags: Flags,
+) -> Duration {
+    let server = Server::new(timer);
+    for _ in 0..5 {
+        server.answer(Answer {
+            after: SECOND,
+            frames: Vec::new(),
+            ..Answer::default()
+        });
+    }
+    let client = builder.flags(flags).build().layer(server.clone());
+    let start = timer.now();
+    let all = timer.run(join_all((0..5).map(|_| {
+        let client = client.clone();
+        async move {
+            client
+                .oneshot(request())
+                .await
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+        }
+    })));
+    assert!(all.into_iter().all(|body| body.is_ok()));
+    timer.now() - start
+}
+
+#[test]
+fn without_the_connection_limit_nobody_waits_for_another() {
+    for (flags, took) in [
+        (layers(), 5 * SECOND),
+        (without(Switch::RateLimit), 5 * SECOND),
+        (without(Switch::ConnectionLimit), SECOND),
+    ] {
+        let timer = ManualTimer::new();
+        let builder = builder(&timer).concurrency(1);
+        assert_eq!(time_of_five(builder, &timer, flags), took);
+    }
+}
+
+#[test]
+fn without_the_rate_limit_they_depart_at_once() {
+    for (flags, took) in [
+        (layers(), 41 * SECOND),
+        (without(Switch::ConnectionLimit), 41 * SECOND),
+        (without(Switch::RateLimit), SECOND),
+    ] {
+        let timer = ManualTimer::new();
+        let quota = Quota::new(1, 10 * SECOND).unwrap();
+        let builder =
+            Egress::builder_on(timer.clone()).otherwise(Api::external().with_quota(quota));
+        assert_eq!(time_of_five(builder, &timer, flags), took);
+    }
+}
+
+#[test]
+fn those_beyond_the_limit_are_counted_apart() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = Flags::builder()
+        .flag("connectionLimit", Rule::on().off_for("fast"))
+        .build();
+    let egress = builder(&timer).concurrency(1).flags(flags).build();
+    let mut client = egress.layer(server);
+    let bodies = timer.run(async {
+        let limited = client.call(request()).await.unwrap();
+        let mut bodies = vec![limited];
+        for _ in 0..3 {
+            let mut request = request();
+            request.extensions_mut().insert(FlagKey("fast".into()));
+            bodies.push(client.call(request).await.unwrap());
+        }
+        bodies
+    });
+    let connections = egress.status().connections;
+    assert_eq!((connections.active, connections.unlimited), (1, 3));
+    drop(bodies);
+    let connections = egress.status().connections;
+    assert_eq!((connections.active, connections.unlimited), (0, 0));
+}
+
+#[test]
+fn without_clean_up_no_error_is_captured() {
+    for (flags, captured) in [(layers(), true), (without(Switch::Cleanup), false)] {
+        let timer = ManualTimer::new();
+        let server = Server::new(&timer);
+        server.answer(Answer::status(404));
+        let egress = builder(&timer).flags(flags).build();
+        let response = timer.run(egress.layer(server).oneshot(request())).unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let found = response.extensions().get::<CapturedBody>().is_some();
+        assert_eq!(found, captured);
+    }
+}
+
+/// Whether a client that does not answer for an hour is waited for.
+fn is_waited_for(builder: EgressBuilder<ManualTimer>, timer: &ManualTimer, flags: Flags) -> bool {
+    let server = Server::new(timer);
+    server.answer(Answer {
+        after: 3600 * SECOND,
+        ..Answer::default()
+    });
+    let client = builder.flags(flags).build().layer(server);
+    let mut request = request();
+    *request.method_mut() = http::Method::POST;
+    timer.run(client.oneshot(request)).is_ok()
+}
+
+#[test]
+fn without_timeouts_an_attempt_takes_as_long_as_it_likes() {
+    for (flags, waits) in [
+        (layers(), false),
+        (without(Switch::Deadline), false),
+        (without(Switch::Timeouts), true),
+    ] {
+        let timer = ManualTimer::new();
+        assert_eq!(is_waited_for(builder(&timer), &timer, flags), waits);
+    }
+}
+
+#[test]
+fn without_the_deadline_a_request_does() {
+    for (flags, waits) in [
+        (layers(), false),
+        (without(Switch::Timeouts), false),
+        (without(Switch::Deadline), true),
+    ] {
+        let timer = ManualTimer::new();
+        let builder = builder(&timer).attempt_timeout(None).deadline(60 * SECOND);
+        assert_eq!(is_waited_for(builder, &timer, flags), waits);
+    }
+}
+
+#[test]
+fn without_timing_a_request_is_in_no_figure() {
+    for (flags, count) in [(layers(), 1), (without(Switch::Timing), 0)] {
+        let timer = ManualTimer::new();
+        let egress = builder(&timer).flags(flags).build();
+        let client = egress.layer(Server::new(&timer));
+        let response = timer.run(client.oneshot(request())).unwrap();
+        timer.run(response.into_body().collect()).unwrap();
+        assert_eq!(egress.status().performance["all"].outcomes["ok"], count);
+    }
+}
+
+#[test]
+fn a_flag_can_be_changed_while_the_program_runs() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = layers();
+    let egress = builder(&timer).flags(flags.clone()).build();
+    let mut client = egress.layer(server.clone());
+    for (rule, sent) in [("true", 2), ("false", 1), ("true", 2)] {
+        flags
+            .apply_json(&format!("{{\"retries\": {rule}}}"))
+            .unwrap();
+        let before = server.arrivals().len();
+        server.answer(Answer::status(503));
+        timer.run(client.call(request())).unwrap();
+        assert_eq!(server.arrivals().len() - before, sent, "{rule}");
+        // What is left of the script.
+        if sent == 1 {
+            assert_eq!(egress.status().flags.flags["retries"].percent, 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_key_is_always_in_the_same_share_and_others_are_spread() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = Flags::builder()
+        .flag("timing", Rule::share(50.0).unwrap())
+        .build();
+    let egress = builder(&timer).flags(flags.clone()).build();
+    let mut client = egress.layer(server);
+    let mut counted = |key: Option<&str>| {
+        let before = egress.status().performance["all"].outcomes["ok"];
+        for _ in 0..100 {
+            let mut request = request();
+            if let Some(key) = key {
+                request
+                    .extensions_mut()
+                    .insert(FlagKey(key.to_owned().into()));
+            }
+            let response = timer.run(client.call(request)).unwrap();
+            timer.run(response.into_body().collect()).unwrap();
+        }
+        egress.status().performance["all"].outcomes["ok"] - before
+    };
+    for key in ["a", "b", "c", "d", "e"] {
+        let expected = if flags.is_on("timing", key) { 100 } else { 0 };
+        assert_eq!(counted(Some(key)), expected, "{key}");
+    }
+    let spread = counted(None);
+    assert!((25..75).contains(&spread), "{spread} of 100");
+}
+
+#[test]
+fn a_share_that_does_worse_is_told() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let alerts = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&alerts);
+    let flags = Flags::builder()
+        .flag("retries", Rule::share(50.0).unwrap())
+        .on_alert(move |alert| {
+            // With retries a request takes longer; without, it fails.
+            assert_eq!(alert.flag, "retries");
+            told.fetch_add(1, Relaxed);
+        })
+        .build();
+    let egress = builder(&timer).flags(flags).build();
+    let mut client = egress.layer(server.clone());
+    for _ in 0..1000 {
+        server.answer(Answer {
+            after: Duration::from_millis(10),
+            ..Answer::status(503)
+        });
+        // One more for those who ask again.
+        let response = timer.run(client.call(request())).unwrap();
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            continue;
+        }
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+    let status = &egress.status().flags.flags["retries"];
+    assert_eq!(status.on.count + status.off.count, 1000);
+    assert_eq!((status.on.failed, status.off.failed), (0, status.off.count));
+    assert!(status.is_worse, "it takes a pause longer");
+    assert_eq!(alerts.load(Relaxed), 1);
+}
+
+#[test]
+fn each_part_has_a_flag_of_its_own_name() {
+    let status = layers().status();
+    assert_eq!(status.flags.len(), Switch::ALL.len());
+    for switch in Switch::ALL {
+        assert_eq!(status.flags[switch.as_str()].percent, 100.0);
+    }
+}
