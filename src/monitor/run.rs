@@ -1,0 +1,124 @@
+//! A future that is a run.
+
+use super::{Operation, Outcome, Running};
+use egress_time::{SleepUntil, Timer};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// A run was ended because its operation's [timeout](Operation::with_timeout) was over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation:?} was ended after {after:?}: its timeout is {timeout:?}")]
+#[non_exhaustive]
+pub struct OperationTimedOut {
+    /// Which operation.
+    pub operation: String,
+    /// How long a run may take.
+    pub timeout: Duration,
+    /// How long this one had taken.
+    pub after: Duration,
+}
+
+pin_project! {
+    /// Runs a future as a run of an operation; made by [`Operation::run`] and [`Operation::time`].
+    ///
+    /// It answers with what the future answers with, or with [`OperationTimedOut`]. It is `Send` if the future and the timer's
+    /// sleep are.
+    ///
+    /// # Cancel safety
+    ///
+    /// The run begins with the first poll. Dropping it then drops the future and counts the run as cancelled. In a Worker it
+    /// stays in the invocation that polls it, as its sleep does.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled after it has answered.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Run<F: Future, T: Timer> {
+        operation: Operation<T>,
+        running: Option<Running<T>>,
+        failed: fn(&F::Output) -> bool,
+        #[pin]
+        sleep: Option<SleepUntil<T>>,
+        // In a pin, so that it can be dropped in its place when its time is over.
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<F: Future, T: Timer> Run<F, T> {
+    pub(super) const fn new(
+        operation: Operation<T>,
+        future: F,
+        failed: fn(&F::Output) -> bool,
+    ) -> Self {
+        Self {
+            operation,
+            running: None,
+            failed,
+            sleep: None,
+            future: Some(future),
+        }
+    }
+}
+
+impl<F: Future, T: Timer> Future for Run<F, T> {
+    type Output = Result<F::Output, OperationTimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("a run is not polled after it has answered");
+        if this.running.is_none() {
+            let running = this.operation.start();
+            if let Some(deadline) = running.deadline() {
+                let sleep = SleepUntil::new(this.operation.timer().clone(), deadline);
+                this.sleep.set(Some(sleep));
+            }
+            *this.running = Some(running);
+        }
+        // The future first: an answer that is there counts, however late.
+        if let Poll::Ready(output) = future.poll(cx) {
+            this.sleep.set(None);
+            this.future.set(None);
+            if let Some(running) = this.running.take() {
+                running.end(match (this.failed)(&output) {
+                    true => Outcome::Failed,
+                    false => Outcome::Ok,
+                });
+            }
+            return Poll::Ready(Ok(output));
+        }
+        let Some(sleep) = this.sleep.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        std::task::ready!(sleep.poll(cx));
+        this.sleep.set(None);
+        // What it holds is free before anybody hears of it.
+        this.future.set(None);
+        let mut timed_out = OperationTimedOut {
+            operation: this.operation.name().to_owned(),
+            timeout: Duration::ZERO,
+            after: Duration::ZERO,
+        };
+        if let Some(running) = this.running.take() {
+            timed_out.timeout = running.timeout().unwrap_or_default();
+            timed_out.after = running.elapsed();
+            running.end(Outcome::TimedOut);
+        }
+        Poll::Ready(Err(timed_out))
+    }
+}
+
+impl<F: Future, T: Timer> fmt::Debug for Run<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("operation", &self.operation)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,526 @@
+//! The monitor where there are threads, subscribers and a recorder.
+#![cfg(not(target_arch = "wasm32"))]
+
+use egress_time::{Clock, ManualTimer};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+use tower_egress::monitor::{Limits, Monitor, Outcome, Sample};
+
+const MILLI: Duration = Duration::from_millis(1);
+
+fn memory(bytes: u64) -> Sample {
+    Sample {
+        memory_bytes: Some(bytes),
+        cpu_time: None,
+    }
+}
+
+/// Nothing is lost or counted twice, and reports that are made meanwhile make sense.
+#[test]
+fn writers_and_readers_do_not_disturb_each_other() {
+    const WRITERS: u64 = 4;
+    const EACH: u64 = 10_000;
+    let timer = ManualTimer::new();
+    let monitor = Monitor::new(timer.clone())
+        .with_limits(Limits::new().with_memory(100))
+        .with_max_operations(2);
+    let _ = monitor.operation("shared").with_warn_after(MILLI);
+    let writing = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut last = 0;
+            while writing.load(Relaxed) {
+                let report = monitor.report();
+                let shared = &report.operations["shared"];
+                let count = shared.lifetime.count();
+                assert!(count >= last, "the lifetime only grows");
+                assert!(
+                    shared.last_minute.count() <= count,
+                    "the minute is a part of it"
+                );
+                assert!(report.operations.len() <= 2 + 1 + 1);
+                assert!(!report.summary().is_empty() && !report.prometheus().is_empty());
+                monitor.check_with(memory(99 + count % 2 * 2));
+                last = count;
+            }
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (monitor, timer) = (monitor.clone(), timer.clone());
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let run = monitor.start("shared");
+                        monitor.record(&format!("{writer} {}", number % 7), MILLI, Outcome::Ok);
+                        if number % 100 == 0 {
+                            timer.advance(Duration::from_secs(1));
+                        }
+                        match number % 3 {
+                            0 => run.succeed(),
+                            1 => run.fail(),
+                            _ => drop(run),
+                        }
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        writing.store(false, Relaxed);
+        reader.join().unwrap();
+    });
+    let report = monitor.report();
+    let shared = &report.operations["shared"];
+    let (third, rest) = (EACH / 3, EACH % 3);
+    assert_eq!(shared.lifetime.count(), WRITERS * EACH);
+    assert_eq!(
+        shared.lifetime.outcome(Outcome::Ok),
+        WRITERS * (third + rest.min(1))
+    );
+    assert_eq!(shared.lifetime.outcome(Outcome::Cancelled), WRITERS * third);
+    assert_eq!(shared.lifetime.durations().count(), WRITERS * EACH);
+    assert_eq!((shared.running, shared.lost), (0, 0));
+    let all: u64 = report
+        .operations
+        .values()
+        .map(|of| of.lifetime.count())
+        .sum();
+    assert_eq!(all, 2 * WRITERS * EACH, "whatever their names are");
+    assert_eq!(report.operations.len(), 2 + 1 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_runs_on_tokios_clock_and_ends_what_takes_too_long() {
+    let timer = tower_egress::TokioTimer::new();
+    let monitor = Monitor::new(timer);
+    let slow = monitor
+        .operation("slow")
+        .with_timeout(Duration::from_secs(5));
+    let sleep = tower_egress::SleepUntil::new(timer, timer.now() + Duration::from_secs(60));
+    let error = slow.time(sleep).await.unwrap_err();
+    assert_eq!(
+        (error.operation.as_str(), error.timeout),
+        ("slow", Duration::from_secs(5))
+    );
+    let report = monitor.report();
+    let slow = &report.operations["slow"];
+    assert_eq!(slow.lifetime.outcome(Outcome::TimedOut), 1);
+    let took = slow.lifetime.total();
+    assert!((5000..5010).contains(&took.as_millis()), "{took:?}");
+}
+
+/// A collector of events, for what is said once.
+mod events {
+    use std::sync::{Arc, Mutex};
+    use tracing::{Event, Level, Metadata, Subscriber, field, span};
+
+    #[derive(Clone, Default)]
+    pub(super) struct Events(pub(super) Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Events {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let metadata = event.metadata();
+            assert_eq!(*metadata.level(), Level::WARN);
+            assert_eq!(metadata.target(), "tower_egress::monitor");
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            self.0
+                .lock()
+                .expect("nobody panics")
+                .push(fields.0.join(" "));
+        }
+    }
+
+    #[derive(Default)]
+    struct Fields(Vec<String>);
+
+    impl field::Visit for Fields {
+        fn record_debug(&mut self, field: &field::Field, value: &dyn std::fmt::Debug) {
+            self.0.push(format!("{}={value:?}", field.name()));
+        }
+    }
+}
+
+#[test]
+fn each_crossing_is_one_event() {
+    let events = events::Events::default();
+    tracing::subscriber::with_default(events.clone(), || {
+        let monitor = Monitor::new(ManualTimer::new());
+        let monitor = monitor.with_limits(Limits::new().with_memory(1024));
+        let save = monitor.operation("save").with_warn_after(MILLI);
+        for bytes in [2048, 4096, 0, 2048] {
+            monitor.check_with(memory(bytes));
+        }
+        save.record(2 * MILLI, Outcome::Ok);
+        save.record(2 * MILLI, Outcome::Ok);
+    });
+    let memory = "message=memory is 2 KiB, the limit is 1 KiB limit=\"memory\" value=2048.0 threshold=1024.0";
+    let save = "message=\"save\" takes 2 ms, the limit is 1 ms limit=\"operation\" operation=\"save\" value=2.0 threshold=1.0";
+    assert_eq!(*events.0.lock().unwrap(), [memory, memory, save]);
+}
+
+#[cfg(feature = "tracing")]
+mod spans {
+    use super::*;
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+    use tower_egress::monitor::{OperationReport, SpanLayer};
+    use tracing::Instrument as _;
+    use tracing::{
+        Level, error, error_span, info, info_span, instrument::WithSubscriber, trace_span,
+    };
+    use tracing_subscriber::layer::SubscriberExt;
+
+    fn setup() -> (ManualTimer, Monitor<ManualTimer>) {
+        let timer = ManualTimer::new();
+        (timer.clone(), Monitor::new(timer))
+    }
+
+    fn of(monitor: &Monitor<ManualTimer>, name: &str) -> OperationReport {
+        monitor.report().operations.remove(name).unwrap_or_default()
+    }
+
+    fn with(layer: SpanLayer<ManualTimer>, f: impl FnOnce()) {
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, f);
+    }
+
+    #[test]
+    fn a_span_is_a_run_with_its_busy_time() {
+        let (timer, monitor) = setup();
+        with(SpanLayer::new(monitor.clone()), || {
+            let span = info_span!("save");
+            timer.advance(5 * MILLI);
+            for _ in 0..2 {
+                let _entered = span.enter();
+                timer.advance(10 * MILLI);
+                span.in_scope(|| timer.advance(MILLI));
+            }
+            assert_eq!(of(&monitor, "save").running, 1);
+        });
+        let save = of(&monitor, "save");
+        assert_eq!(save.lifetime.outcome(Outcome::Ok), 1);
+        assert_eq!(save.lifetime.total(), 27 * MILLI);
+        assert_eq!(
+            save.busy_ms,
+            Some(22.0),
+            "what is entered twice is busy once"
+        );
+        assert_eq!(save.running, 0);
+    }
+
+    /// What `#[instrument(err)]` expands to.
+    #[test]
+    fn a_future_in_a_span_is_a_run() {
+        let (timer, monitor) = setup();
+        with(SpanLayer::new(monitor.clone()), || {
+            let work = async {
+                timer.advance(3 * MILLI);
+                let mut first = true;
+                std::future::poll_fn(|_| match std::mem::replace(&mut first, false) {
+                    true => Poll::Pending,
+                    false => Poll::Ready(()),
+                })
+                .await;
+                error!(error = %"no");
+            };
+            let mut work = pin!(
+                work.instrument(info_span!("save"))
+                    .with_current_subscriber()
+            );
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(work.as_mut().poll(&mut cx).is_pending());
+            timer.advance(100 * MILLI);
+            assert!(work.as_mut().poll(&mut cx).is_ready());
+        });
+        let save = of(&monitor, "save");
+        assert_eq!(save.lifetime.outcome(Outcome::Failed), 1);
+        assert_eq!(save.lifetime.total(), 103 * MILLI);
+        assert_eq!(save.busy_ms, Some(3.0));
+    }
+
+    #[tracing::instrument(err, skip_all)]
+    async fn store(
+        timer: ManualTimer,
+        result: Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
+        timer.advance(7 * MILLI);
+        result
+    }
+
+    #[tracing::instrument(name = "sum up")]
+    fn sum(of: u32) -> u32 {
+        of + 1
+    }
+
+    #[test]
+    fn instrument_is_the_decorator() {
+        let (timer, monitor) = setup();
+        with(
+            SpanLayer::new(monitor.clone()).with_target("monitor"),
+            || {
+                timer.run(store(timer.clone(), Ok(()))).unwrap();
+                timer.run(store(timer.clone(), Err("no"))).unwrap_err();
+                assert_eq!(sum(1), 2);
+            },
+        );
+        let store = of(&monitor, "store").lifetime;
+        assert_eq!(
+            (store.outcome(Outcome::Ok), store.outcome(Outcome::Failed)),
+            (1, 1)
+        );
+        assert_eq!(store.total(), 14 * MILLI);
+        assert_eq!(of(&monitor, "sum up").lifetime.outcome(Outcome::Ok), 1);
+    }
+
+    #[test]
+    fn an_error_is_of_the_innermost_span_that_counts() {
+        let (_, monitor) = setup();
+        with(SpanLayer::new(monitor.clone()), || {
+            error!("outside of all spans");
+            let _outer = info_span!("outer").entered();
+            let inner = info_span!("inner").entered();
+            let too_fine = trace_span!("fine").entered();
+            info!(checkpoint = "read");
+            info!(checkpoint = ?Some(1));
+            error!("no");
+            drop((too_fine, inner));
+            info!("no checkpoint");
+        });
+        let (outer, inner) = (of(&monitor, "outer"), of(&monitor, "inner"));
+        assert_eq!(inner.lifetime.outcome(Outcome::Failed), 1);
+        assert_eq!(outer.lifetime.outcome(Outcome::Ok), 1);
+        assert_eq!(of(&monitor, "fine").lifetime.count(), 0);
+        let checkpoints = inner.last.unwrap().checkpoints;
+        let names: Vec<_> = checkpoints.iter().map(|of| of.name.as_ref()).collect();
+        assert_eq!(names, ["read", "Some(1)"]);
+        assert_eq!(outer.last.unwrap().checkpoints, []);
+    }
+
+    #[test]
+    fn spans_are_chosen_by_target_name_and_level() {
+        let (_, monitor) = setup();
+        let chosen = |layer: SpanLayer<ManualTimer>| {
+            let before = layer.monitor().report().overall().count();
+            with(layer, || {
+                drop(info_span!(target: "app", "save"));
+                drop(info_span!(target: "app::db", "load"));
+                drop(info_span!(target: "apple", "save"));
+                drop(trace_span!(target: "app", "save"));
+                drop(error_span!(target: "other", "save"));
+            });
+            monitor.report().overall().count() - before
+        };
+        let layer = || SpanLayer::new(monitor.clone());
+        assert_eq!(chosen(layer()), 4, "all but what is finer than INFO");
+        assert_eq!(chosen(layer().with_target("app")), 2);
+        assert_eq!(chosen(layer().with_target("app").with_target("apple")), 3);
+        assert_eq!(chosen(layer().with_target("app").with_name("save")), 1);
+        assert_eq!(chosen(layer().with_level(Level::TRACE)), 5);
+        assert_eq!(chosen(layer().with_level(Level::ERROR)), 1);
+    }
+
+    #[test]
+    fn each_monitor_counts_a_span_once() {
+        let (_, one) = setup();
+        let (_, other) = setup();
+        let subscriber = tracing_subscriber::registry()
+            .with(SpanLayer::new(one.clone()))
+            .with(SpanLayer::new(other.clone()))
+            .with(SpanLayer::new(one.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            info_span!("save").in_scope(|| error!("no"));
+        });
+        for monitor in [one, other] {
+            let save = of(&monitor, "save");
+            assert_eq!(save.lifetime.outcome(Outcome::Failed), 1);
+            assert_eq!(save.lifetime.count(), 1);
+        }
+    }
+
+    /// The warning is an event of the subscriber that closes the span: nothing is locked, and it is not taken for a failure.
+    #[test]
+    fn a_slow_span_is_warned_of() {
+        let (timer, monitor) = setup();
+        let _ = monitor.operation("save").with_warn_after(MILLI);
+        with(SpanLayer::new(monitor.clone()), || {
+            let _outer = info_span!("outer").entered();
+            for _ in 0..2 {
+                let _save = info_span!("save").entered();
+                timer.advance(2 * MILLI);
+            }
+        });
+        assert_eq!(monitor.take_warnings().len(), 1);
+        assert_eq!(of(&monitor, "save").slow, 2);
+        assert_eq!(monitor.report().overall().errors(), 0);
+    }
+
+    #[test]
+    fn spans_of_many_threads_add_up() {
+        let (_, monitor) = setup();
+        let subscriber = tracing_subscriber::registry().with(SpanLayer::new(monitor.clone()));
+        let dispatch = tracing::Dispatch::new(subscriber);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    tracing::dispatcher::with_default(&dispatch, || {
+                        for _ in 0..1000 {
+                            info_span!("save").in_scope(|| ());
+                        }
+                    });
+                });
+            }
+        });
+        let save = of(&monitor, "save");
+        assert_eq!((save.lifetime.count(), save.running), (4000, 0));
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod recorder {
+    use super::*;
+    use metrics::{
+        Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder,
+        SharedString, Unit,
+    };
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
+    use tower_egress::{Status, monitor};
+
+    type Values = Arc<Mutex<BTreeMap<String, f64>>>;
+
+    #[derive(Clone, Default)]
+    struct Keeps {
+        values: Values,
+        units: Arc<Mutex<BTreeMap<String, Option<Unit>>>>,
+    }
+
+    struct Cell(String, Values);
+
+    impl CounterFn for Cell {
+        fn increment(&self, _: u64) {
+            panic!("counters are set to what they have come to");
+        }
+        fn absolute(&self, value: u64) {
+            let value = u32::try_from(value).expect("a small number").into();
+            self.1
+                .lock()
+                .expect("nobody panics")
+                .insert(format!("counter {}", self.0), value);
+        }
+    }
+
+    impl GaugeFn for Cell {
+        fn increment(&self, _: f64) {
+            panic!("gauges are set");
+        }
+        fn decrement(&self, _: f64) {
+            panic!("gauges are set");
+        }
+        fn set(&self, value: f64) {
+            self.1
+                .lock()
+                .expect("nobody panics")
+                .insert(format!("gauge {}", self.0), value);
+        }
+    }
+
+    impl Keeps {
+        fn cell(&self, key: &Key) -> Arc<Cell> {
+            let labels: Vec<_> = key
+                .labels()
+                .map(|label| format!("{}={}", label.key(), label.value()))
+                .collect();
+            let name = format!("{} {}", key.name(), labels.join(","));
+            Arc::new(Cell(name.trim().to_owned(), Arc::clone(&self.values)))
+        }
+    }
+
+    impl Recorder for Keeps {
+        fn describe_counter(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+            self.units
+                .lock()
+                .expect("nobody panics")
+                .insert(name.as_str().to_owned(), unit);
+        }
+        fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+            self.units
+                .lock()
+                .expect("nobody panics")
+                .insert(name.as_str().to_owned(), unit);
+        }
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+            panic!("there are none");
+        }
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.cell(key))
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.cell(key))
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            panic!("there are none");
+        }
+    }
+
+    #[test]
+    fn a_recorder_hears_what_prometheus_reads() {
+        let monitor = Monitor::new(ManualTimer::new());
+        monitor.record("save", 250 * MILLI, Outcome::Ok);
+        monitor.record("save", 250 * MILLI, Outcome::Failed);
+        monitor.check_with(memory(4096));
+        let mut status = Status::default();
+        status.connections.active = 5;
+        status.retries.retries = 7;
+        let recorder = Keeps::default();
+        metrics::with_local_recorder(&recorder, || {
+            monitor::record_metrics(&status, &monitor.report());
+        });
+        let values = recorder.values.lock().unwrap();
+        for (name, value) in [
+            (
+                "counter tower_egress_operation_runs_total operation=save,outcome=failed",
+                1.0,
+            ),
+            (
+                "counter tower_egress_operation_duration_seconds_count operation=save",
+                2.0,
+            ),
+            (
+                "gauge tower_egress_operation_duration_seconds_sum operation=save",
+                0.5,
+            ),
+            ("gauge tower_egress_memory_bytes", 4096.0),
+            ("gauge tower_egress_connections_active", 5.0),
+            ("counter tower_egress_retries_total", 7.0),
+        ] {
+            assert_eq!(values.get(name), Some(&value), "{name} in {values:#?}");
+        }
+        let p95 = "gauge tower_egress_operation_duration_seconds operation=save,quantile=0.95";
+        assert!((values[p95] - 0.25).abs() < 0.0025);
+        let units = recorder.units.lock().unwrap();
+        assert_eq!(
+            units["tower_egress_operation_duration_seconds"],
+            Some(Unit::Seconds)
+        );
+        assert_eq!(units["tower_egress_memory_bytes"], Some(Unit::Bytes));
+        assert_eq!(units["tower_egress_retries_total"], None);
+    }
+}
