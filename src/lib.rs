@@ -2,6 +2,7 @@
 
 mod api;
 mod apis;
+pub mod batch;
 mod builder;
 mod egress;
 mod error;
@@ -11,7 +12,9 @@ mod ext;
 mod fetch;
 pub mod flags;
 pub mod json;
+pub mod monitor;
 mod place;
+pub mod process;
 mod server_timing;
 mod service;
 pub mod sql;

@@ -23,10 +23,20 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Many rows, transactions, migrations
+//!
+//! - [`Table`] writes, and reads by keys, any number of rows in few statements, inside the database's [`Limits`].
+//! - [`Transaction`] collects statements, and guards that undo all of it where an expectation does not hold.
+//! - [`Migrations`] applies files of SQL once, in order.
+//!
+//! All of it is the same on SQLite and on D1. SQLite itself is behind the feature `sqlite`, natively only:
+//! `sql::sqlite`.
+//!
 //! # Types
 //!
 //! An `i64` survives, and so do the bytes of a blob and every character of a text. What a database cannot hand over as
-//! it is, it refuses with an error that names the column; nothing is rounded in silence.
+//! it is, it refuses with an error that names the column; nothing is rounded in silence. JSON is a text:
+//! [`Value::json`] writes it and [`Json`] reads it.
 //!
 //! Name what is computed: `count(*) AS repos`. Without `AS` the name of such a column is the database's own affair.
 //!
@@ -35,19 +45,35 @@
 //! A [`SqlError`] is plain data with a [kind](SqlErrorKind) to match on. It has the database's message, without the
 //! values that were bound.
 
+mod bulk;
 mod database;
 mod decode;
 mod error;
+mod json;
+mod limits;
+mod migrations;
 mod row;
+mod script;
+#[cfg(all(feature = "sqlite", not(target_arch = "wasm32")))]
+pub mod sqlite;
 mod statement;
+mod table;
 mod tokens;
+mod transaction;
 mod value;
 
 pub use self::{
+    bulk::{BulkError, IntoRow, Written},
     database::{Changes, Database, DatabaseExt, Outcome},
-    error::{SqlError, SqlErrorKind},
+    error::{Fate, SqlError, SqlErrorKind},
+    json::Json,
+    limits::{Limits, Packing},
+    migrations::{Applied, MigrationError, Migrations},
     row::Row,
+    script::Script,
     statement::Statement,
+    table::Table,
     tokens::{Token, TokenKind, Tokens},
+    transaction::{Transaction, TransactionError},
     value::Value,
 };

@@ -10,7 +10,7 @@
 set -euo pipefail
 
 # The facade's features that work on wasm32, comma-separated. The layers are tested there with their defaults.
-readonly wasm_features=""
+readonly wasm_features="metrics,tracing"
 
 readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm test-worker docs examples msrv house)
 readonly quick=(tools format lint test features)

@@ -1,6 +1,6 @@
 //! What a database can do.
 
-use super::{Row, SqlError, Statement};
+use super::{Limits, Row, SqlError, Statement};
 use serde::de::DeserializeOwned;
 use std::{future::Future, rc::Rc, sync::Arc};
 
@@ -29,15 +29,17 @@ pub trait Database {
     ///
     /// # Errors
     ///
-    /// If one of them fails nothing is done. Only if the error's kind is [`ConnectionLost`] or [`Decode`] all may be
-    /// done, in the latter case it is.
-    ///
-    /// [`ConnectionLost`]: super::SqlErrorKind::ConnectionLost
-    /// [`Decode`]: super::SqlErrorKind::Decode
+    /// If one of them fails nothing is done. Whether anything is, the error's [`fate`](SqlError::fate) says: of a lost
+    /// connection nobody knows.
     fn batch(
         &self,
         statements: Vec<Statement>,
     ) -> impl Future<Output = Result<Vec<Outcome>, SqlError>>;
+
+    /// Returns what it takes at once. Those of D1 unless it says otherwise, the strictest there are.
+    fn limits(&self) -> Limits {
+        Limits::D1
+    }
 }
 
 /// Reads rows as types that serde knows, by the rules of [`Row::deserialize`].
@@ -128,6 +130,10 @@ macro_rules! forward {
             ) -> impl Future<Output = Result<Vec<Outcome>, SqlError>> {
                 (**self).batch(statements)
             }
+
+            fn limits(&self) -> Limits {
+                (**self).limits()
+            }
         })*
     };
 }
@@ -170,6 +176,10 @@ mod tests {
                 .map(|rows| Outcome::new(Changes::default(), rows))
                 .collect())
         }
+
+        fn limits(&self) -> Limits {
+            Limits::D1.with_values(7)
+        }
     }
 
     fn now<F: Future>(future: F) -> F::Output {
@@ -193,6 +203,7 @@ mod tests {
         let outcomes = now(database.batch(vec![statement()])).unwrap();
         assert_eq!(outcomes[0].rows[0].get("c0"), Ok(&Value::Integer(1)));
         assert_eq!(now(database.run(statement())).unwrap().last_row_id, Some(7));
+        assert_eq!(database.limits().values, 7);
     }
 
     /// Send follows.

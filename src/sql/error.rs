@@ -27,6 +27,17 @@ pub enum SqlErrorKind {
     Other,
 }
 
+/// What has become of a statement, or a batch, that was answered with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Nothing of it is done.
+    NotDone,
+    /// All of it is done, or nothing is.
+    Unknown,
+    /// All of it is done; only the answer could not be read.
+    Done,
+}
+
 /// Why a statement failed: plain data.
 ///
 /// Its text has the database's message, without the values that were bound.
@@ -78,6 +89,21 @@ impl SqlError {
     /// Returns which statement of a batch it was, counted from 0, if that is known. D1 does not say.
     pub const fn statement(&self) -> Option<usize> {
         self.0.statement
+    }
+
+    /// Tells whether anything was done.
+    pub const fn fate(&self) -> Fate {
+        match self.0.kind {
+            SqlErrorKind::Constraint
+            | SqlErrorKind::InvalidStatement
+            | SqlErrorKind::TooLarge
+            | SqlErrorKind::Overloaded => Fate::NotDone,
+            SqlErrorKind::Decode => Fate::Done,
+            // A database that was stopped may have been stopped after it had committed.
+            SqlErrorKind::ConnectionLost | SqlErrorKind::TimedOut | SqlErrorKind::Other => {
+                Fate::Unknown
+            }
+        }
     }
 
     /// Tells whether the same statement may succeed when it is sent again.

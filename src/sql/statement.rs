@@ -1,7 +1,10 @@
 //! SQL and the values for its placeholders.
 
-use super::{TokenKind, Tokens, Value};
+use super::{Limits, SqlError, SqlErrorKind, TokenKind, Tokens, Value, limits, script};
 use std::{borrow::Cow, fmt};
+
+/// What would make, or end, a transaction.
+const OF_TRANSACTIONS: [&str; 6] = ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"];
 
 /// One statement of SQL, and the values for its placeholders.
 ///
@@ -74,7 +77,8 @@ impl Statement {
     /// It goes by the keywords: a single SELECT, VALUES or EXPLAIN; or a WITH in which no INSERT, UPDATE, DELETE or
     /// REPLACE stands. A PRAGMA may write.
     pub fn is_read_only(&self) -> bool {
-        let mut tokens = Tokens::new(&self.sql).filter(|token| token.kind != TokenKind::Space);
+        let tokens = Tokens::new(&self.sql).filter(|token| token.kind != TokenKind::Space);
+        let mut tokens = tokens.skip_while(|token| token.kind == TokenKind::Semicolon);
         let is = |token: &str, words: &[&str]| words.iter().any(|w| token.eq_ignore_ascii_case(w));
         let Some(first) = tokens.next() else {
             return false;
@@ -94,6 +98,62 @@ impl Statement {
             TokenKind::Word if with => !is(token.text, &["INSERT", "UPDATE", "DELETE", "REPLACE"]),
             _ => true,
         })
+    }
+
+    /// Returns the SQL as a database is to run it: the one statement in it, without a semicolon.
+    ///
+    /// For whoever makes a [`Database`](super::Database): all of them refuse the same things.
+    ///
+    /// # Errors
+    ///
+    /// If it has no statement or more than one, U+0000 in the SQL, more than the limits allow, or a value that is NaN
+    /// or infinite, for which NULL would be stored. And if it is BEGIN, COMMIT, SAVEPOINT or the like: a transaction is
+    /// a [`batch`](super::Database::batch).
+    pub fn check(&self, limits: &Limits) -> Result<&str, SqlError> {
+        let invalid = |message: &str| Err(SqlError::new(SqlErrorKind::InvalidStatement, message));
+        // SQLite would stop there.
+        if self.sql.contains('\0') {
+            return invalid("there is U+0000 in the SQL");
+        }
+        let sql = script::only(&self.sql)?;
+        let first = Tokens::new(sql).find(|token| token.kind != TokenKind::Space);
+        match first {
+            None => return invalid("there is no statement"),
+            Some(first)
+                if OF_TRANSACTIONS
+                    .iter()
+                    .any(|w| first.text.eq_ignore_ascii_case(w)) =>
+            {
+                return invalid("a transaction is made by a batch");
+            }
+            Some(_) => {}
+        }
+        if sql.len() > limits.sql_bytes {
+            let (has, takes) = (sql.len(), limits.sql_bytes);
+            let message = format!("{has} bytes of SQL, and the database takes {takes}");
+            return Err(limits::too_large(message));
+        }
+        if self.values.len() > limits.values {
+            let (has, takes) = (self.values.len(), limits.values);
+            let message = format!("{has} values, and the database takes {takes}");
+            return Err(limits::too_large(message));
+        }
+        for (value, n) in self.values.iter().zip(1..) {
+            limits.check_value(value, || format!("the value {n}"))?;
+        }
+        Ok(sql)
+    }
+
+    /// Returns how many bytes of SQL and of values it has.
+    pub(crate) fn bytes(&self) -> usize {
+        let values = self.values.iter().map(|value| value.bytes().max(8));
+        self.sql.len() + values.sum::<usize>()
+    }
+
+    /// Takes the mark off that it may be run twice.
+    pub(crate) fn only_once(mut self) -> Self {
+        self.idempotent = false;
+        self
     }
 
     /// Takes it apart into its SQL and its values.
@@ -137,6 +197,8 @@ mod tests {
             ("select 'DELETE'; -- that is all", true),
             (" /* DELETE */ -- x\n values (1)", true),
             ("EXPLAIN QUERY PLAN DELETE FROM t", true),
+            (";; SELECT 1;", true),
+            ("; DELETE FROM t", false),
             ("WITH a AS (SELECT 1) SELECT * FROM a", true),
             ("WITH a AS (SELECT 1) SELECT \"update\" FROM a", true),
             ("SELECT replace(a, 'x', 'y') FROM t", true),
@@ -160,6 +222,49 @@ mod tests {
         assert!(!write.is_idempotent());
         assert!(write.idempotent().is_idempotent());
         assert!(Statement::new("SELECT 1").is_idempotent());
+    }
+
+    #[test]
+    fn what_no_database_is_to_run_is_refused() {
+        let limits = Limits::D1;
+        for sql in [
+            "",
+            " -- a",
+            ";;",
+            "SELECT 1; SELECT 2",
+            "SELECT 1\0",
+            "begin",
+            "/* a */ COMMIT;",
+            "END",
+            "Rollback TO a",
+            "SAVEPOINT a",
+            "RELEASE a",
+        ] {
+            let error = Statement::new(sql).check(&limits).unwrap_err();
+            assert_eq!(error.kind(), SqlErrorKind::InvalidStatement, "{sql}");
+        }
+        let many = Statement::new("?")
+            .bind_all(vec![0; 101])
+            .check(&limits)
+            .unwrap_err();
+        assert_eq!(many.message(), "101 values, and the database takes 100");
+        let long = Statement::new("x".repeat(100_001))
+            .check(&limits)
+            .unwrap_err();
+        assert_eq!(
+            long.message(),
+            "100001 bytes of SQL, and the database takes 100000"
+        );
+        let nan = Statement::new("?")
+            .bind(0)
+            .bind(f64::NAN)
+            .check(&limits)
+            .unwrap_err();
+        assert_eq!(nan.message(), "the value 2 is NaN or infinite");
+        assert_eq!(
+            Statement::new(";SELECT ? ; -- c").check(&limits),
+            Ok("SELECT ?")
+        );
     }
 
     #[test]

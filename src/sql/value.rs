@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 /// A value, of one of SQLite's five storage classes.
 ///
-/// A `bool` is 0 or 1, and an `Option` that is `None` is NULL. There is no conversion from `u64` and `usize`, of
-/// which SQLite holds only half: `i64::try_from` says so where it matters.
+/// A `bool` is 0 or 1, and an `Option` that is `None` is NULL. [`Value::json`] makes a text of what serde can write.
+/// There is no conversion from `u64` and `usize`, of which SQLite holds only half: `i64::try_from` says so where it
+/// matters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// NULL.
@@ -26,6 +27,15 @@ impl Value {
     /// Tells whether it is NULL.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Returns how many bytes a text or a blob has; of the others, none counts.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Blob(bytes) => bytes.len(),
+            _ => 0,
+        }
     }
 
     /// Names its storage class, for messages, which never hold the value itself.

@@ -161,7 +161,7 @@ test("each failure is the same from run, first, all and batch, and tells no valu
   alike(answer.path, "InvalidStatement", /JSON path[^']*'…'/);
   alike(answer.begin, "InvalidStatement", /transaction/);
   alike(answer.two, "InvalidStatement", /more than one statement/);
-  alike(answer.empty, "InvalidStatement", /No SQL/);
+  alike(answer.empty, "InvalidStatement", /no statement/);
   assert.equal(answer.count, 1, "none of them wrote");
 });
 
@@ -170,7 +170,7 @@ test("100 values, 100,000 bytes of SQL and a value of almost 2 MB pass; more is 
   assert.equal(answer.sum, 4950);
   assert.equal(answer.one, 1);
   assert.equal(answer.fits, 1);
-  alike(answer["more values"], "TooLarge", /101 values, and D1 takes 100/);
+  alike(answer["more values"], "TooLarge", /101 values, and the database takes 100/);
   alike(answer.longer, "TooLarge", /100001 bytes of SQL/);
   alike(answer.larger, "TooLarge", /value 1 has 2000001 bytes/);
   alike(answer["made larger"], "TooLarge", /too big/);

@@ -8,7 +8,7 @@ mod retry;
 use self::{answer::Answer, request::Packed};
 use crate::WorkerTimer;
 use std::num::NonZeroU32;
-use tower_egress::sql::{Changes, Database, Outcome, Row, SqlError, Statement};
+use tower_egress::sql::{Changes, Database, Limits, Outcome, Row, SqlError, Statement};
 use wasm_bindgen::prelude::*;
 use worker::{D1Database, Env, wasm_bindgen_futures::JsFuture};
 
@@ -42,9 +42,8 @@ extern "C" {
 ///
 /// # Limits
 ///
-/// [100 values and 100,000 bytes of SQL a statement, 2,000,000 bytes a
-/// value](https://developers.cloudflare.com/d1/platform/limits/); what is larger is refused with
-/// [`TooLarge`](tower_egress::sql::SqlErrorKind::TooLarge), and nothing is sent.
+/// [`Limits::D1`]: 100 values and 100,000 bytes of SQL a statement, 2,000,000 bytes a value. What is larger is refused
+/// with [`TooLarge`](tower_egress::sql::SqlErrorKind::TooLarge), and nothing is sent.
 ///
 /// # Batches
 ///
@@ -75,6 +74,7 @@ extern "C" {
 pub struct D1 {
     database: D1Database,
     attempts: NonZeroU32,
+    limits: Limits,
 }
 
 impl D1 {
@@ -94,8 +94,15 @@ impl D1 {
         self
     }
 
+    /// Sets what it takes, [`Limits::D1`] by default: on the free plan, `Limits::D1.with_statements(50)`.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     async fn send(&self, call: &str, statements: &[Statement]) -> Result<Answer, SqlError> {
-        let packed = Packed::new(statements)?;
+        let packed = Packed::new(statements, &self.limits)?;
         let repeatable = statements.iter().all(Statement::is_idempotent);
         let attempts = if repeatable {
             self.attempts
@@ -130,6 +137,7 @@ impl From<D1Database> for D1 {
         Self {
             database,
             attempts: retry::ATTEMPTS,
+            limits: Limits::D1,
         }
     }
 }
@@ -141,6 +149,7 @@ impl Clone for D1 {
         Self {
             database: D1Database::unchecked_from_js(binding.clone()),
             attempts: self.attempts,
+            limits: self.limits,
         }
     }
 }
@@ -170,5 +179,9 @@ impl Database for D1 {
         } else {
             Err(answer::missing())
         }
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
     }
 }

@@ -4,6 +4,7 @@
 # packages. A benchmark, not a test: nothing fails if it is slow.
 #
 # usage: bash tests/worker/bench/run.sh
+#        bash tests/worker/bench/run.sh sql    what 10,000 rows cost on D1, one by one and at once
 #
 #   ROUNDS=10        how many rounds are measured, after three to warm up
 #   ONLY=0,8,9       only these rows of the table; the first is what the others are compared with
@@ -17,6 +18,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 cd "$root"
+readonly what=${1:-bench}
 readonly root here=$root/tests/worker/bench target=wasm32-unknown-unknown
 readonly cache=${TOWER_EGRESS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tower-egress}
 readonly built=${CARGO_TARGET_DIR:-$root/target}
@@ -54,8 +56,8 @@ packages() {
 
 node_modules=$(packages)
 SMALL=$(modules z)
-FAST=$(modules 3)
+[[ $what == sql ]] || FAST=$(modules 3)
 export SMALL FAST
 ln -sfn "$node_modules" "$here/node_modules"
 cd "$here"
-node bench.mjs
+node "$what.mjs"

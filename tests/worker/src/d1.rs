@@ -8,7 +8,11 @@ use tower_egress_worker::D1;
 
 /// Calls the route of a path.
 pub(crate) async fn route(path: &str, database: D1, body: &str) -> Option<Json> {
+    if let Some(case) = path.strip_prefix("d1/case/") {
+        return Some(json!({ "wrong": sql_suite::run(case, &database).await.err() }));
+    }
     Some(match path {
+        "d1/cases" => json!(sql_suite::CASES),
         "d1/integers" => integers(&database)
             .await
             .unwrap_or_else(|error| thrown(&error)),

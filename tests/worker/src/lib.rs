@@ -11,6 +11,7 @@ mod object;
 mod one;
 mod replies;
 mod stack;
+mod toolbox;
 
 use ask::Ask;
 use bytes::Bytes;
@@ -49,6 +50,9 @@ async fn answer(
         "unread" => bodies::unread(&ask).await?,
         "pass" => return bodies::pass(&ask).await,
         "stream" => return bodies::stream(&ask),
+        "rows" => return toolbox::rows(&ask, request).await,
+        "sources" => toolbox::sources(),
+        "toolbox" => toolbox::case(&ask).await,
         "reply" => return replies::reply(&ask),
         "packed" => return replies::packed(&ask),
         "refused-reply" => replies::refused(&ask).await?,

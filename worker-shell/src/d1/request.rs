@@ -2,12 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
-use tower_egress::sql::{SqlError, SqlErrorKind, Statement, Token, TokenKind, Tokens, Value};
-
-/// <https://developers.cloudflare.com/d1/platform/limits/>
-const MAX_VALUES: usize = 100;
-const MAX_SQL: usize = 100_000;
-const MAX_VALUE: usize = 2_000_000;
+use tower_egress::sql::{Limits, SqlError, SqlErrorKind, Statement, TokenKind, Tokens, Value};
 
 /// Statements in a form that crosses at once.
 #[derive(Debug)]
@@ -37,9 +32,9 @@ impl Serialize for Cell<'_> {
 }
 
 impl Packed {
-    pub(super) fn new(statements: &[Statement]) -> Result<Self, SqlError> {
+    pub(super) fn new(statements: &[Statement], limits: &Limits) -> Result<Self, SqlError> {
         let ones = statements.iter().enumerate().map(|(index, statement)| {
-            one(statement).map_err(|error| match statements {
+            one(statement, limits).map_err(|error| match statements {
                 [_] => error,
                 _ => error.with_statement(index),
             })
@@ -57,80 +52,19 @@ impl Packed {
     }
 }
 
-fn one(statement: &Statement) -> Result<One<'_>, SqlError> {
+fn one<'a>(statement: &'a Statement, limits: &Limits) -> Result<One<'a>, SqlError> {
     let values = statement.values();
-    if values.len() > MAX_VALUES {
-        let message = format!("{} values, and D1 takes {MAX_VALUES}", values.len());
-        return Err(SqlError::new(SqlErrorKind::TooLarge, message));
-    }
-    values
-        .iter()
-        .zip(1..)
-        .try_for_each(|(value, n)| check(value, n))?;
-    check_sql(statement.sql())?;
-    let sql = with_casts(statement.sql(), values)?;
-    if sql.len() > MAX_SQL {
-        let message = format!("{} bytes of SQL, and D1 takes {MAX_SQL}", sql.len());
+    let sql = with_casts(statement.check(limits)?, values)?;
+    if sql.len() > limits.sql_bytes {
+        let (has, takes) = (sql.len(), limits.sql_bytes);
+        let message = format!("{has} bytes of SQL with its casts, and D1 takes {takes}");
         return Err(SqlError::new(SqlErrorKind::TooLarge, message));
     }
     Ok(One(sql, values.iter().map(Cell).collect()))
 }
 
-fn check(value: &Value, n: usize) -> Result<(), SqlError> {
-    let length = match value {
-        Value::Real(real) if !real.is_finite() => {
-            return Err(invalid(format!(
-                "the value {n} is NaN or infinite, for which D1 would store NULL"
-            )));
-        }
-        Value::Text(text) => text.len(),
-        Value::Blob(bytes) => bytes.len(),
-        _ => 0,
-    };
-    if length > MAX_VALUE {
-        let message = format!("the value {n} has {length} bytes, and D1 takes {MAX_VALUE}");
-        return Err(SqlError::new(SqlErrorKind::TooLarge, message));
-    }
-    Ok(())
-}
-
 fn invalid(message: impl Into<Box<str>>) -> SqlError {
     SqlError::new(SqlErrorKind::InvalidStatement, message)
-}
-
-/// Refuses what would run in part only, or not as it reads.
-fn check_sql(sql: &str) -> Result<(), SqlError> {
-    // SQLite would stop there.
-    if sql.contains('\0') {
-        return Err(invalid("there is U+0000 in the SQL"));
-    }
-    let mut tokens = Tokens::new(sql)
-        .filter(|token| token.kind != TokenKind::Space)
-        .peekable();
-    let mut next_is = |words: &[&str]| {
-        let is = |token: &Token<'_>| words.iter().any(|w| token.text.eq_ignore_ascii_case(w));
-        tokens.next_if(is).is_some()
-    };
-    // The body of a trigger has semicolons of its own.
-    if next_is(&["CREATE"]) {
-        next_is(&["TEMP", "TEMPORARY"]);
-        if next_is(&["TRIGGER"]) {
-            // It ends with a semicolon and END.
-            let mut last = TokenKind::Other;
-            for token in tokens.by_ref() {
-                let is_end = last == TokenKind::Semicolon && token.text.eq_ignore_ascii_case("END");
-                last = token.kind;
-                if is_end {
-                    break;
-                }
-            }
-        }
-    }
-    let mut rest = tokens.skip_while(|token| token.kind != TokenKind::Semicolon);
-    if rest.any(|token| token.kind != TokenKind::Semicolon) {
-        return Err(invalid("there is more than one statement: make a batch"));
-    }
-    Ok(())
 }
 
 /// Makes integers of the texts that integers are sent as, and checks that each placeholder has a value and the other
@@ -147,7 +81,7 @@ fn with_casts<'a>(sql: &'a str, values: &[Value]) -> Result<Cow<'a, str>, SqlErr
     let mut last = 0_usize;
     for token in Tokens::new(sql) {
         if token.kind == TokenKind::NamedPlaceholder {
-            let message = format!("D1 has no named placeholders, as {} is one", token.text);
+            let message = format!("placeholders have no names, as {} is one", token.text);
             return Err(invalid(message));
         }
         if token.kind != TokenKind::Placeholder {

@@ -1,6 +1,8 @@
 //! A Worker that fetches one small JSON document many times over, six at a time: `/egress?n=1000&url=…`.
 //!
-//! Each route does it in another way, and answers with the sum of what it has read.
+//! Each route does it in another way, and answers with the sum of what it has read. What is below `/sql/` is of D1.
+
+mod sql;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
@@ -13,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tower_egress::{Api, Egress, FetchExt, Quota};
-use tower_egress_worker::{Fetch, WorkerTimer, egress};
+use tower_egress_worker::{D1, Fetch, WorkerTimer, egress};
 use tower_service::Service;
 use worker::{Context, Env, Error, Method, RequestInit, Response, Result, event};
 
@@ -33,14 +35,19 @@ static EGRESS: LazyLock<Egress<WorkerTimer>> = LazyLock::new(|| {
 });
 
 #[event(fetch)]
-async fn fetch(request: worker::Request, _: Env, _: Context) -> Result<Response> {
+async fn fetch(request: worker::Request, env: Env, _: Context) -> Result<Response> {
     let asked = request.url()?;
     let parameter = |name| {
         let found = asked.query_pairs().find(|(key, _)| key == name);
         found.map(|(_, value)| value.into_owned())
     };
+    let n: u32 = parameter("n").and_then(|n| n.parse().ok()).ok_or("no n")?;
+    if let Some(path) = asked.path().strip_prefix("/sql/") {
+        let done = sql::route(path, D1::from_env(&env, "DB")?, n.into()).await;
+        return Response::ok(done.ok_or("no such route")?.map_err(said)?.to_string());
+    }
     let url = parameter("url").ok_or("no url")?;
-    let n = parameter("n").and_then(|n| n.parse().ok()).ok_or("no n")?;
+    let n = usize::try_from(n).map_err(said)?;
     let stars = match asked.path() {
         "/egress" => through_the_stack(&url, n).await,
         "/fetch" => six_at_a_time(n, || with_the_transport(&url)).await,

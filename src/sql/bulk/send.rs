@@ -1,0 +1,57 @@
+//! Sends what is planned.
+
+use super::{BulkError, Plan, Written};
+use crate::sql::{Changes, Database, Fate, SqlError};
+use std::ops::Range;
+
+/// Sends all batches, one after the other, until one fails.
+pub(crate) async fn write<D: Database + ?Sized>(
+    database: &D,
+    mut plan: Plan<'_>,
+) -> Result<Written, BulkError> {
+    let mut written = Written::default();
+    let mut done = 0..0;
+    loop {
+        let parts = plan.batch();
+        let Some(last) = parts.last() else {
+            return Ok(written);
+        };
+        let rows = done.end..last.rows.end;
+        let kept: Vec<usize> = parts.iter().map(|part| part.kept).collect();
+        let mut statements: Vec<_> = parts.into_iter().map(|part| part.statement).collect();
+        let sent = match (statements.pop(), statements.is_empty()) {
+            (Some(only), true) => database.run(only).await.map(|changes| vec![changes]),
+            (last, _) => {
+                statements.extend(last);
+                let outcomes = database.batch(statements).await;
+                outcomes.map(|all| all.iter().map(|outcome| outcome.changes).collect())
+            }
+        };
+        let changes: Vec<Changes> =
+            sent.map_err(|error| failed(&error, done.clone(), rows.clone()))?;
+        written.batches += 1;
+        written.statements += kept.len();
+        for (changes, kept) in changes.iter().zip(kept) {
+            written.rows_changed += changes.rows_changed;
+            let kept = u64::try_from(kept).unwrap_or(u64::MAX);
+            written.keys_missing += kept.saturating_sub(changes.rows_changed);
+        }
+        done.end = rows.end;
+    }
+}
+
+fn failed(error: &SqlError, done: Range<usize>, sent: Range<usize>) -> BulkError {
+    let nothing = sent.start..sent.start;
+    let (done, unknown) = match error.fate() {
+        Fate::NotDone => (done, nothing),
+        Fate::Unknown => (done, sent),
+        Fate::Done => (done.start..sent.end, nothing),
+    };
+    // The statements are ours, and their numbers say nothing to the caller.
+    let error = SqlError::new(error.kind(), error.message());
+    BulkError {
+        error,
+        done,
+        unknown,
+    }
+}
