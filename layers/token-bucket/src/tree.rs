@@ -289,9 +289,9 @@ mod tests {
             let before = map
                 .range(..number)
                 .map(|(_, (weight, _))| u64::from(*weight));
-            assert_eq!(tree.weight_before(number), before.sum());
+            assert_eq!(tree.weight_before(number), before.sum::<u64>());
             let all = map.values().map(|(weight, _)| u64::from(*weight));
-            assert_eq!(tree.weight(), all.sum());
+            assert_eq!(tree.weight(), all.sum::<u64>());
             let first = map.first_key_value();
             assert_eq!(
                 tree.first(),

@@ -76,9 +76,12 @@ fn read_back() -> usize {
     count
 }
 
+/// What it is called, and what it does.
+type Way = (&'static str, fn() -> usize);
+
 fn main() {
     let clock = TokioTimer::new();
-    let ways: [(&str, fn() -> usize); 3] = [
+    let ways: [Way; 3] = [
         ("serde_json::to_vec", at_once),
         ("JsonRows, streamed", streamed),
         ("JsonRows, and read by JsonItems", read_back),

@@ -19,7 +19,7 @@ async fn answer(_: Request, _: &Env) -> Result<Response> {
     Response::ok("hello")
 }
 
-#[cfg(feature = "fetch")]
+#[cfg(all(feature = "fetch", not(feature = "egress")))]
 async fn answer(request: Request, _: &Env) -> Result<Response> {
     use bytes::Bytes;
     use egress_backoff::BackoffLayer;
@@ -113,7 +113,7 @@ async fn answer(request: Request, env: &Env) -> Result<Response> {
         let text = client.get(url).text().await;
         Response::ok(text.map_err(|error| said(&error))?)
     }
-    #[cfg(feature = "json")]
+    #[cfg(all(feature = "json", not(feature = "text")))]
     {
         #[derive(serde::Deserialize)]
         struct Repo {
