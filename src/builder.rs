@@ -213,8 +213,8 @@ impl<T: Timer, X> EgressBuilder<T, X> {
     ///
     /// They are asked for each request when it is called. Who is in a share, a [`FlagKey`](crate::flags::FlagKey) in its extensions
     /// says, or else each request is counted for itself. How those fare for whom a flag is on, and the rest, is
-    /// [compared](crate::flags#gradual-rollout) by the time to the head of the response, and by whether there was one: an error, a 5xx, a 429 and a
-    /// 408 count as failures.
+    /// [compared](crate::flags#gradual-rollout) by the time to the head of the response, and by whether there was one: an error, a 5xx, a 429, a
+    /// 408 and a request that was given up count as failures.
     ///
     /// ```
     /// use tower_egress::{Egress, flags::{Config, Flags}};

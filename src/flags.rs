@@ -38,7 +38,7 @@
 //! # Gradual rollout
 //!
 //! While a flag is on for a share, [`Flag::record`] compares how those in it fare with the rest: their error rate, and
-//! the time that 95 in 100 of them do not exceed. If they do worse, the [hook](FlagsBuilder::on_alert) is called, once for
+//! the time that 95 in 100 of them do not exceed. If they do worse, or the rest does, the [hook](FlagsBuilder::on_alert) is called, once for
 //! each time that they begin to.
 //!
 //! # In a Worker

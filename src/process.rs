@@ -53,7 +53,8 @@
 //!
 //! With the stream; when somebody [stops](ProcessHandle::stop) it; or, if asked to, [at the first
 //! error](Process::stop_at_first_error). In each case what has begun is finished and its results are consumed, so that each item was either
-//! begun and accounted for, or not touched. The [`Outcome`] says which.
+//! begun and accounted for, or not: the [`Outcome`] says how many were. Of those that were not, some may have been taken from the
+//! stream already, and are dropped: a part of a chunk, or what waited for its turn. So a stream that others read on from has lost them.
 //!
 //! # Cancel safety
 //!

@@ -1,7 +1,7 @@
 //! The service that an egress makes: the whole stack under one name.
 
 use crate::{
-    BoxError,
+    BoxError, Switch,
     apis::Apis,
     egress::Handles,
     switch::{Compare, Decide, Off},
@@ -14,7 +14,7 @@ use egress_time::Timer;
 use egress_timeout::{Deadline, DeadlineLayer, Timeout, TimeoutLayer};
 use egress_timing::{Timing, TimingLayer};
 use egress_token_bucket::{TokenBucket, TokenBucketLayer};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
@@ -73,6 +73,7 @@ where
     let switched = handles.switches.clone().map(|switches| Switched {
         switches,
         handles: handles.clone(),
+        cleanup: cleanup.clone(),
         off: Off::default(),
         stack: None,
     });
@@ -138,6 +139,8 @@ pub struct EgressService<S, B, T: Timer, X = NoExecutor> {
 struct Switched<S, B, T: Timer, X> {
     switches: Arc<dyn Decide>,
     handles: Handles<T, X>,
+    /// Forgotten bodies are found whatever else is off.
+    cleanup: Cleanup<B, T, X>,
     /// What is off in the stack that is kept. Mostly the next request asks for the same one.
     off: Off,
     stack: Option<Stack<S, B, T, X>>,
@@ -151,7 +154,11 @@ impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
         }
         self.stack.get_or_insert_with(|| {
             let handles = self.handles.without(off);
-            stack(&handles, &cleanup(&handles), client.clone())
+            if off.has(Switch::Cleanup) {
+                stack(&handles, &cleanup(&handles), client.clone())
+            } else {
+                stack(&handles, &self.cleanup, client.clone())
+            }
         })
     }
 }
@@ -162,6 +169,7 @@ impl<S, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
         Self {
             switches: Arc::clone(&self.switches),
             handles: self.handles.clone(),
+            cleanup: self.cleanup.clone(),
             off: Off::default(),
             stack: None,
         }
@@ -204,19 +212,42 @@ where
         let Some(switched) = &mut self.switched else {
             return ResponseFuture {
                 inner: self.stack.call(request),
-                trial: None,
+                compared: None,
             };
         };
         let timer = &switched.handles.timer;
         let (off, trial) = switched.switches.decide(request.extensions(), timer);
-        let trial = trial.map(|trial| (trial, timer.clone()));
+        let compared = trial.map(|compare| Compared {
+            compare: Some(compare),
+            timer: timer.clone(),
+        });
         let inner = if off == Off::default() {
             self.stack.call(request)
         } else {
             let client = client_of(&self.stack);
             switched.stack(off, client).call(request)
         };
-        ResponseFuture { inner, trial }
+        ResponseFuture { inner, compared }
+    }
+}
+
+/// What a request is compared by. Who gives it up has had no answer.
+struct Compared<T: Timer> {
+    compare: Option<Box<dyn Compare>>,
+    timer: T,
+}
+
+impl<T: Timer> Compared<T> {
+    fn record(&mut self, status: Option<StatusCode>) {
+        if let Some(compare) = self.compare.take() {
+            compare.record(status, self.timer.now());
+        }
+    }
+}
+
+impl<T: Timer> Drop for Compared<T> {
+    fn drop(&mut self) {
+        self.record(None);
     }
 }
 
@@ -256,7 +287,7 @@ pin_project! {
     {
         #[pin]
         inner: <Stack<S, B, T, X> as Service<Request<ReqB>>>::Future,
-        trial: Option<(Box<dyn Compare>, T)>,
+        compared: Option<Compared<T>>,
     }
 }
 
@@ -276,9 +307,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx));
-        if let Some((trial, timer)) = this.trial.take() {
-            let status = response.as_ref().ok().map(Response::status);
-            trial.record(status, timer.now());
+        if let Some(mut compared) = this.compared.take() {
+            compared.record(response.as_ref().ok().map(Response::status));
         }
         Poll::Ready(response)
     }

@@ -5,7 +5,10 @@ use egress_time::{Clock, Instant};
 use http::{Extensions, StatusCode};
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// A part of the stack that a flag can switch off while a program runs: see [`EgressBuilder::flags`](crate::EgressBuilder::flags).
@@ -91,6 +94,8 @@ pub(crate) struct Switches {
     flags: Vec<(Switch, Flag)>,
     /// How many requests there were without a key of their own.
     requests: AtomicU64,
+    /// Their names begin with it: else the first requests of each process, or isolate, would always have the same fate.
+    start: OnceLock<u128>,
 }
 
 impl Switches {
@@ -100,6 +105,7 @@ impl Switches {
             flags: Switch::ALL.into_iter().filter_map(found).collect(),
             all: flags,
             requests: AtomicU64::new(0),
+            start: OnceLock::new(),
         }
     }
 }
@@ -118,7 +124,9 @@ impl Decide for Switches {
                 let key = match extensions.get() {
                     Some(FlagKey(key)) => key,
                     None => numbered.get_or_insert_with(|| {
-                        self.requests.fetch_add(1, Relaxed).to_string().into()
+                        let start = self.start.get_or_init(|| clock.unix_time().as_nanos());
+                        let number = self.requests.fetch_add(1, Relaxed);
+                        format!("{start} {number}").into()
                     }),
                 };
                 let is_on = flag.is_on(key);

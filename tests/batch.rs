@@ -537,6 +537,28 @@ fn as_many_handlers_as_allowed_work_side_by_side() {
     }
 }
 
+/// It waited for ever: no key had enough items, and none might come.
+#[test]
+fn who_waits_for_room_gets_it_though_no_key_has_a_full_batch() {
+    let timer = ManualTimer::new();
+    let (batches, end) = BatchBuilder::new()
+        .max_items(count(4))
+        .capacity(count(4))
+        .max_wait(Duration::MAX)
+        .build_keyed(timer, |_: &u32, items: Vec<u32>| async move {
+            Handled::Ok(items.into_iter().map(Ok).collect())
+        });
+    let mut end = task::spawn(end);
+    assert!(end.poll().is_pending());
+    for key in 0..20 {
+        let mut push = task::spawn(batches.push(key, key));
+        let pushed = push.poll();
+        assert!(end.poll().is_pending());
+        assert!(pushed.is_ready() || push.poll().is_ready(), "{key}");
+    }
+    assert!(batches.stats().waiting <= 4, "{:?}", batches.stats());
+}
+
 #[test]
 fn with_too_many_keys_the_oldest_is_handled_and_no_key_is_kept() {
     let timer = ManualTimer::new();

@@ -252,6 +252,26 @@ fn a_stop_finishes_what_has_begun_and_says_what_is_left() {
 }
 
 /// A stop wakes a process that waits for its stream, or for a limit.
+/// The stream has no more for the moment, and nothing else would call it.
+#[test]
+fn a_consumer_that_fails_after_a_while_stops_what_waits_for_items() {
+    let timer = ManualTimer::new();
+    let one = stream::once(future::ready(1)).chain(stream::pending());
+    let process = Process::new(one, timer.clone()).stop_at_first_error();
+    let work = |n: u32| future::ready(Ok::<_, String>(n));
+    let mut run = task::spawn(process.for_each(work, async |_| {
+        sleep(&timer, SECOND).await;
+        Err("full".to_owned())
+    }));
+    assert!(run.poll().is_pending());
+    timer.advance(SECOND);
+    assert!(run.is_woken());
+    let std::task::Poll::Ready(outcome) = run.poll() else {
+        panic!("it waits for another item");
+    };
+    assert!(matches!(outcome.end, End::Failed), "{outcome:?}");
+}
+
 #[test]
 fn a_stop_is_heard_at_once() {
     let timer = ManualTimer::new();

@@ -1,5 +1,6 @@
 //! What every database has to do alike, on SQLite; and what goes in comes out, whatever it is.
-#![cfg(all(feature = "sqlite", not(target_arch = "wasm32")))]
+#![cfg(not(target_arch = "wasm32"))]
+#![cfg(feature = "sqlite")]
 
 use bytes::Bytes;
 use proptest::prelude::*;

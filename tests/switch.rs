@@ -279,8 +279,11 @@ fn a_share_that_does_worse_is_told() {
     let flags = Flags::builder()
         .flag("retries", Rule::share(50.0).unwrap())
         .on_alert(move |alert| {
-            // With retries a request takes longer; without, it fails.
             assert_eq!(alert.flag, "retries");
+            assert!(
+                !alert.was_on,
+                "without them it fails, with them it takes longer"
+            );
             told.fetch_add(1, Relaxed);
         })
         .build();
@@ -301,8 +304,46 @@ fn a_share_that_does_worse_is_told() {
     let status = &egress.status().flags.flags["retries"];
     assert_eq!(status.on.count + status.off.count, 1000);
     assert_eq!((status.on.failed, status.off.failed), (0, status.off.count));
-    assert!(status.is_worse, "it takes a pause longer");
+    assert!(status.is_worse);
     assert_eq!(alerts.load(Relaxed), 1);
+}
+
+#[test]
+fn who_gives_up_has_had_no_answer() {
+    let timer = ManualTimer::new();
+    let flags = Flags::builder()
+        .flag("retries", Rule::share(50.0).unwrap())
+        .build();
+    let egress = builder(&timer).flags(flags).build();
+    let mut client = egress.layer(Server::new(&timer));
+    for _ in 0..10 {
+        drop(client.call(request()));
+    }
+    let status = &egress.status().flags.flags["retries"];
+    assert_eq!(status.on.failed + status.off.failed, 10);
+}
+
+/// K3, whatever is off for whom.
+#[test]
+fn forgotten_bodies_are_found_by_those_that_something_else_is_off_for() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = Flags::builder()
+        .flag("retries", Rule::on().off_for("once"))
+        .build();
+    let egress = builder(&timer)
+        .concurrency(1)
+        .idle_timeout(5 * SECOND)
+        .flags(flags)
+        .build();
+    let mut client = egress.layer(server);
+    let mut once = request();
+    once.extensions_mut().insert(FlagKey("once".into()));
+    let forgotten = timer.run(client.call(once)).unwrap();
+    let response = timer.run(client.call(request()));
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
+    assert_eq!(egress.status().bodies.idle, 1);
+    drop(forgotten);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl FlagsBuilder {
         self
     }
 
-    /// Sets what is called when those for whom a flag is on begin to do worse than the rest.
+    /// Sets what is called when those for whom a flag is on, or the rest, begin to do worse than the others.
     ///
     /// It is called by whoever recorded the last of them, so it should be quick.
     pub fn on_alert(mut self, hook: impl Fn(&Alert) + Send + Sync + 'static) -> Self {

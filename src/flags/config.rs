@@ -13,12 +13,34 @@ pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
 
 /// A configuration of flags is wrong. It says what, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidConfig(Box<str>);
+#[error("{message}")]
+pub struct InvalidConfig {
+    message: Box<str>,
+    /// Of a text, and not what stands there.
+    place: Option<(usize, usize)>,
+}
 
 impl InvalidConfig {
     pub(super) fn new(message: impl Into<Box<str>>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            place: None,
+        }
+    }
+
+    fn of_json(error: &serde_json::Error) -> Self {
+        Self {
+            message: error.to_string().into(),
+            place: Some((error.line(), error.column())),
+        }
+    }
+
+    /// Says it to whoever asks: without what stands in the text, which may be anything, a password for a file's name.
+    pub(super) fn in_public(&self) -> String {
+        match self.place {
+            Some((line, column)) => format!("it is wrong at line {line}, column {column}"),
+            None => self.message.to_string(),
+        }
     }
 }
 
@@ -29,8 +51,8 @@ impl From<InvalidPercent> for InvalidConfig {
 }
 
 impl Config {
-    /// Reads an object with a rule for each flag: `true`, `false`, a share in per cent, or an object of `percent`, and
-    /// of `on` and `off`, which name keys.
+    /// Reads an object with a rule for each flag: `true`, `false`, a share in per cent, or an object of `percent` – for whom
+    /// that is on who is not named – and of `on` and `off`, which name keys.
     ///
     /// ```
     /// # use tower_egress::flags::Config;
@@ -42,7 +64,7 @@ impl Config {
     ///
     /// If it is something else, names a flag twice, a key as both on and off, or a share that is not between 0 and 100.
     pub fn from_json(text: &str) -> Result<Self, InvalidConfig> {
-        serde_json::from_str(text).map_err(|error| InvalidConfig::new(error.to_string()))
+        serde_json::from_str(text).map_err(|error| InvalidConfig::of_json(&error))
     }
 
     /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`.
@@ -152,8 +174,8 @@ impl<'de> Deserialize<'de> for Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Long {
-    #[serde(default)]
-    percent: Option<f64>,
+    // No default: whoever names a few keys would switch it for all others.
+    percent: f64,
     #[serde(default)]
     on: Vec<Box<str>>,
     #[serde(default)]
@@ -192,8 +214,7 @@ impl<'de> Deserialize<'de> for Rule {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
                 let long = Long::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                let mut rule =
-                    Rule::share(long.percent.unwrap_or(0.0)).map_err(A::Error::custom)?;
+                let mut rule = Rule::share(long.percent).map_err(A::Error::custom)?;
                 rule.on.extend(long.on);
                 rule.off.extend(long.off);
                 if let Some(key) = rule.on.intersection(&rule.off).next() {
@@ -229,7 +250,6 @@ mod tests {
             ("0", Rule::off()),
             ("100", Rule::on()),
             ("12.5", share(12.5)),
-            ("{}", Rule::off()),
             ("{\"percent\": 5}", share(5.0)),
             (
                 "{\"on\": [\"x\"], \"percent\": 1e1, \"off\": [\"y\", \"z\"]}",
@@ -250,9 +270,12 @@ mod tests {
             ("\"on\"", "true, false, a share"),
             ("null", "true, false, a share"),
             ("{\"percents\": 5}", "percents"),
+            ("{}", "percent"),
+            ("{\"off\": [\"x\"]}", "percent"),
+            ("{\"percent\": null}", "null"),
             ("{\"percent\": 500}", "500"),
             (
-                "{\"on\": [\"x\"], \"off\": [\"x\"]}",
+                "{\"percent\": 1, \"on\": [\"x\"], \"off\": [\"x\"]}",
                 "\"x\" is both on and off",
             ),
             ("[1]", "true, false, a share"),

@@ -226,7 +226,7 @@ impl Flags {
             flags: flags
                 .map(|entry| (entry.name.to_string(), entry.status()))
                 .collect(),
-            refused: refused.as_ref().map(ToString::to_string),
+            refused: refused.as_ref().map(InvalidConfig::in_public),
         }
     }
 }
@@ -284,12 +284,13 @@ impl Flag {
         }
         let trial = &self.entry().trial;
         trial.record(was_on, is_ok, took);
-        if let Some(worse) = trial.look()
+        if let Some((was_on, worse)) = trial.look()
             && let Some(hook) = &self.set.on_alert
         {
             let (on, off) = trial.read();
             hook(&Alert {
                 flag: self.name().to_owned(),
+                was_on,
                 worse,
                 on,
                 off,
@@ -338,7 +339,7 @@ pub struct FlagStatus {
     pub named_off: usize,
     /// Whether this is what it was declared as.
     pub is_default: bool,
-    /// Whether those for whom it is on do worse than the rest.
+    /// Whether one group does worse than the other.
     pub is_worse: bool,
     /// How those fare for whom it is on.
     pub on: ArmStatus,

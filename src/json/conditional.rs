@@ -57,8 +57,8 @@ fn opaque(tag: &[u8]) -> &[u8] {
 
 /// What a GET or HEAD is answered instead of the representation, if anything.
 pub(super) fn evaluate(headers: &HeaderMap, tag: Option<&EntityTag>) -> Option<StatusCode> {
-    if headers.contains_key(IF_MATCH) {
-        return (!any(headers, IF_MATCH, tag, true)).then_some(StatusCode::PRECONDITION_FAILED);
+    if headers.contains_key(IF_MATCH) && !any(headers, IF_MATCH, tag, true) {
+        return Some(StatusCode::PRECONDITION_FAILED);
     }
     any(headers, IF_NONE_MATCH, tag, false).then_some(StatusCode::NOT_MODIFIED)
 }
@@ -152,5 +152,8 @@ mod tests {
             Some(StatusCode::NOT_MODIFIED)
         );
         assert_eq!(evaluate(&headers, None), None);
+        headers.insert(IF_MATCH, "*".parse().unwrap());
+        let both = evaluate(&headers, Some(&tag));
+        assert_eq!(both, Some(StatusCode::NOT_MODIFIED), "one after the other");
     }
 }

@@ -39,6 +39,8 @@ struct State {
     last: Option<RunReport>,
     slowest: Option<RunReport>,
     alarm: Alarm,
+    /// The run that was warned of before it ended.
+    warned: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,6 +135,7 @@ impl Series {
         }
         let (value, threshold) = (millis(duration), millis(warn_after));
         let new = state.alarm.observe(value, threshold, hysteresis);
+        let new = new && (number.is_none() || number != state.warned);
         new.then(|| self.crossing(value, threshold))
     }
 
@@ -155,10 +158,15 @@ impl Series {
     pub(super) fn check(&self, now: Instant) -> Option<(Crossing, bool)> {
         let crossing = self.crossed(now)?;
         // It is above the limit, so that nothing has to be known of how far below it would be low enough.
-        let new = self
-            .state()
-            .alarm
-            .observe(crossing.value, crossing.threshold, 0.0);
+        let mut state = self.state();
+        let crossed = state.alarm.observe(crossing.value, crossing.threshold, 0.0);
+        let run = state.running.first_key_value().map(|(number, _)| *number);
+        // Shorter runs that end meanwhile do not make it another crossing.
+        let new = crossed && state.warned != run;
+        if crossed {
+            state.warned = run;
+        }
+        drop(state);
         Some((crossing, new))
     }
 

@@ -280,6 +280,22 @@ fn a_slow_operation_is_warned_of_once_until_it_is_fast_again() {
 }
 
 #[test]
+fn a_run_that_does_not_end_is_warned_of_once_whatever_ends_meanwhile() {
+    let (timer, monitor) = monitor();
+    let _ = monitor.operation("save").with_warn_after(5 * SECOND);
+    let stuck = monitor.start("save");
+    timer.advance(6 * SECOND);
+    for _ in 0..3 {
+        assert_eq!(monitor.check_with(Sample::default()).len(), 1);
+        let quick = monitor.start("save");
+        timer.advance(SECOND);
+        quick.succeed();
+    }
+    stuck.succeed();
+    assert_eq!(monitor.report().warnings, 1);
+}
+
+#[test]
 fn a_run_that_does_not_end_is_warned_of_by_check() {
     let (timer, monitor) = monitor();
     let monitor = monitor.with_limits(Limits::new().with_duration(60 * SECOND));

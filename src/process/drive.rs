@@ -113,12 +113,13 @@ impl<S: Stream, T: Timer> Process<S, T> {
             shared.watch(cx.waker());
             for _ in 0..TURN {
                 producer.as_mut().poll(cx, &results);
-                let taken = results.taken();
+                let before = (results.taken(), shared.lock().is_stopped);
                 if let Poll::Ready(errors) = consumer.as_mut().poll(cx) {
                     return Poll::Ready(errors);
                 }
-                // Room for more was made by what was taken; else there is nothing to do.
-                if results.taken() == taken {
+                // Room for more was made by what was taken, and the producer has to hear that it is to stop; else there is
+                // nothing to do.
+                if (results.taken(), shared.lock().is_stopped) == before {
                     return Poll::Pending;
                 }
             }

@@ -5,7 +5,7 @@ use egress_concurrency_limit::ConcurrencyLimitError;
 /// Says what was done, what failed, and what is left.
 ///
 /// It counts items, those of chunks too. `begun = done + failed`: the first `begun` items of the stream are accounted for, and
-/// no other was touched.
+/// on no other was worked.
 #[derive(Debug)]
 #[must_use = "some items may have failed"]
 #[non_exhaustive]

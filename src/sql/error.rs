@@ -76,6 +76,13 @@ impl SqlError {
         self
     }
 
+    /// Says that something else went wrong.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite's"))]
+    pub(crate) fn with_kind(mut self, kind: SqlErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Returns what went wrong.
     pub const fn kind(&self) -> SqlErrorKind {
         self.0.kind
@@ -126,6 +133,8 @@ fn redact(message: &str, statements: &[Statement]) -> String {
     for value in statements.iter().flat_map(Statement::values) {
         if let Value::Text(text) = value
             && text.chars().count() >= TELLING
+            // First: a message is short, and there may be thousands of values and statements.
+            && message.contains(text.as_str())
             && !in_sql(text)
         {
             message = message.replace(text, "…");

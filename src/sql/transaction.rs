@@ -133,11 +133,12 @@ impl Transaction {
 
     /// Finds the guard that an error is of.
     fn explain(&self, error: &SqlError) -> TransactionError {
-        // Only where SQLite quotes a path: a message of the caller's own may say anything.
-        let guard = error.message().split_once("JSON path");
+        // With the quote before it, as it stands in the SQL: what stands there is not taken out of a message, whatever was
+        // bound.
+        let quoted = format!("'{MARK}");
+        let guard = error.message().split_once(&quoted);
         let guard = guard.filter(|_| error.kind() == SqlErrorKind::InvalidStatement);
-        let number = guard.and_then(|(_, rest)| {
-            let (_, number) = rest.split_once(MARK)?;
+        let number = guard.and_then(|(_, number)| {
             let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
             digits.parse::<usize>().ok()
         });

@@ -26,7 +26,8 @@ impl<K: Ord + Clone, I, R, E> Queue<K, I, R, E> {
     pub(in super::super) fn look(&mut self, now: Instant, is_free: bool) -> Look<K, I, R, E> {
         let next = self.next;
         let (mut oldest, mut due, mut wake) = (None, None, Instant::FAR_FUTURE);
-        let crowded = self.lanes.len() > self.limits.max_keys.get();
+        // Who waits for room would wait for ever where no batch gets full.
+        let crowded = self.lanes.len() > self.limits.max_keys.get() || !self.line.is_empty();
         let over = self.is_over();
         for (key, lane) in &mut self.lanes {
             let since = lane.date(next, now);

@@ -98,9 +98,17 @@ fn a_wrong_configuration_changes_nothing_and_is_told_until_a_good_one_comes() {
         "{",
     ] {
         let error = flags.apply_json(wrong).unwrap_err();
-        assert_eq!(flags.status().refused, Some(error.to_string()));
+        let refused = flags.status().refused.unwrap();
+        assert!(refused == error.to_string() || refused.contains("line 1"));
         assert!(flags.is_on("a", "k") && flags.is_on("b", "k"), "{wrong}");
     }
+    let told = flags.apply_json(r#"{"a": "sk-secret"}"#).unwrap_err();
+    assert!(
+        told.to_string().contains("sk-secret"),
+        "whoever wrote it is told"
+    );
+    let refused = flags.status().refused.unwrap();
+    assert_eq!(refused, "it is wrong at line 1, column 17");
     flags.apply_json(r#"{"b": false}"#).unwrap();
     assert_eq!(flags.status().refused, None);
     assert!(!flags.is_on("a", "k"), "back to its default");
@@ -146,6 +154,7 @@ fn who_does_worse_is_told_once_for_each_time_that_it_begins() {
         panic!("{alerts:?}")
     };
     assert_eq!((&*alert.flag, alert.worse), ("a", Worse::Failures));
+    assert!(alert.was_on);
     assert!(alert.to_string().starts_with("a is on for 2"), "{alert}");
     assert!(flags.status().flags["a"].is_worse);
     // As it mends, it is armed again.

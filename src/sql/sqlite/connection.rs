@@ -72,11 +72,14 @@ impl Connection {
         } else {
             "BEGIN IMMEDIATE"
         };
-        let done = self.transaction(begin, statements);
-        if done.is_err() {
+        self.transaction(begin, statements).map_err(|error| {
             self.recover();
-        }
-        done
+            match error.kind() {
+                // Of a statement by itself it says that it is done. This is undone.
+                SqlErrorKind::Decode => error.with_kind(SqlErrorKind::InvalidStatement),
+                _ => error,
+            }
+        })
     }
 
     fn transaction(
@@ -107,15 +110,25 @@ impl Connection {
         let sql = statement.check(&self.limits)?;
         let mut prepared = self.inner.prepare_cached(sql)?;
         bind(&mut prepared, statement.values())?;
-        let columns: Arc<[Box<str>]> = prepared.column_names().map(Box::from).collect();
+        let mut columns: Option<Arc<[Box<str>]>> = None;
+        // A write is committed, or refused, behind its last row.
+        let is_enough = keep == 1 && prepared.readonly();
         let before = self.inner.total_changes();
         let mut rows = prepared.raw_query();
         let mut kept = Vec::new();
         while let Some(row) = rows.next()? {
             if kept.len() < keep {
-                kept.push(read(row, &columns)?);
+                // In the first step SQLite prepares it anew, if the schema has changed since.
+                let columns = columns.get_or_insert_with(|| {
+                    row.as_ref()
+                        .column_names()
+                        .into_iter()
+                        .map(Box::from)
+                        .collect()
+                });
+                kept.push(read(row, columns)?);
             }
-            if keep == 1 {
+            if is_enough {
                 break;
             }
         }

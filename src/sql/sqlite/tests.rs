@@ -233,6 +233,52 @@ fn the_first_row_is_enough_for_first() {
     );
 }
 
+#[test]
+fn the_first_row_of_a_write_that_is_refused_is_none() {
+    let database = block_on(Sqlite::open_in_memory()).unwrap();
+    let tables = [
+        "CREATE TABLE owners (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE repos (id INTEGER PRIMARY KEY, owner REFERENCES owners DEFERRABLE INITIALLY DEFERRED)",
+    ];
+    block_on(database.batch(tables.map(Statement::new).into())).unwrap();
+    let insert = "INSERT INTO repos (owner) VALUES (7), (8) RETURNING id";
+    let error = block_on(database.first(insert.into())).unwrap_err();
+    assert_eq!(error.kind(), SqlErrorKind::Constraint);
+    let count = "SELECT count(*) FROM repos";
+    assert_eq!(block_on(text(&database, count)), "Integer(0)");
+}
+
+#[test]
+fn columns_have_the_names_that_they_have_now() {
+    let database = block_on(Sqlite::open_in_memory()).unwrap();
+    let rows = || block_on(database.all("SELECT * FROM t".into())).unwrap();
+    block_on(database.run("CREATE TABLE t AS SELECT 1 AS a, 2 AS b".into())).unwrap();
+    assert_eq!(rows()[0].get("a"), Ok(&Value::Integer(1)));
+    for rename in ["a TO c", "b TO a", "c TO b"] {
+        let rename = format!("ALTER TABLE t RENAME COLUMN {rename}");
+        block_on(database.run(rename.into())).unwrap();
+    }
+    assert_eq!(rows()[0].get("b"), Ok(&Value::Integer(1)));
+    block_on(database.run("ALTER TABLE t ADD COLUMN d DEFAULT 4".into())).unwrap();
+    assert_eq!(rows()[0].get("d"), Ok(&Value::Integer(4)));
+}
+
+#[test]
+fn a_batch_of_which_a_row_cannot_be_read_is_undone_and_says_so() {
+    let database = block_on(Sqlite::open_in_memory()).unwrap();
+    block_on(database.run("CREATE TABLE t (n)".into())).unwrap();
+    let batch = [
+        "INSERT INTO t VALUES (1)",
+        "SELECT CAST(x'ff' AS TEXT) AS t",
+    ];
+    let error = block_on(database.batch(batch.map(Statement::new).into())).unwrap_err();
+    assert_eq!(error.fate(), Fate::NotDone, "{error}");
+    assert_eq!(
+        block_on(text(&database, "SELECT count(*) FROM t")),
+        "Integer(0)"
+    );
+}
+
 /// Send follows.
 #[test]
 fn handles_and_futures_go_anywhere() {

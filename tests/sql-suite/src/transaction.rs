@@ -83,7 +83,9 @@ pub(crate) async fn a_guard_that_does_not_hold_undoes_all_and_is_named<D: Databa
                     if n == at { failing } else { "SELECT 1" },
                 );
                 transaction.push(
-                    Statement::new("INSERT INTO t_t (n) VALUES (?)").bind("tower-egress guard 2"),
+                    // What is bound is taken out of messages.
+                    Statement::new("INSERT INTO t_t (n) VALUES (?)")
+                        .bind(["tower-egress guard 2", "JSON", "path"][n]),
                 );
             }
             same!(

@@ -61,7 +61,12 @@ impl Pool {
     fn of(invocation: NonZeroU64) -> Rc<Self> {
         POOLS.with(|Pools { pools, .. }| {
             let mut pools = pools.borrow_mut();
-            if let Some(pool) = pools.iter().find(|pool| pool.invocation == invocation) {
+            // The youngest are asked for most; those of invocations that the runtime forgot are old.
+            if let Some(pool) = pools
+                .iter()
+                .rev()
+                .find(|pool| pool.invocation == invocation)
+            {
                 return Rc::clone(pool);
             }
             let pool = Rc::new(Self {
@@ -79,7 +84,10 @@ impl Pool {
     fn find(invocation: NonZeroU64) -> Option<Rc<Self>> {
         POOLS.with(|Pools { pools, .. }| {
             let pools = pools.borrow();
-            let found = pools.iter().find(|pool| pool.invocation == invocation);
+            let found = pools
+                .iter()
+                .rev()
+                .find(|pool| pool.invocation == invocation);
             found.cloned()
         })
     }
@@ -169,7 +177,8 @@ impl Drop for Place {
             // Not while the thread's own values are dropped.
             let _ = POOLS.try_with(|Pools { pools, .. }| {
                 let mut pools = pools.borrow_mut();
-                pools.retain(|pool| !Rc::ptr_eq(pool, &self.pool));
+                let place = pools.iter().rposition(|pool| Rc::ptr_eq(pool, &self.pool));
+                place.map(|place| pools.remove(place));
             });
         }
     }
