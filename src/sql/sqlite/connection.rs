@@ -119,13 +119,8 @@ impl Connection {
         while let Some(row) = rows.next()? {
             if kept.len() < keep {
                 // In the first step SQLite prepares it anew, if the schema has changed since.
-                let columns = columns.get_or_insert_with(|| {
-                    row.as_ref()
-                        .column_names()
-                        .into_iter()
-                        .map(Box::from)
-                        .collect()
-                });
+                let columns = columns
+                    .get_or_insert_with(|| row.as_ref().column_names().map(Box::from).collect());
                 kept.push(read(row, columns)?);
             }
             if is_enough {
