@@ -5,6 +5,7 @@ use egress_time::{Clock, Instant};
 use http::{Extensions, StatusCode};
 use std::{
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -73,7 +74,9 @@ impl Off {
 }
 
 /// What decides for each request. Behind a trait, so that a Worker without flags does not carry them.
-pub(crate) trait Decide: fmt::Debug + Send + Sync {
+///
+/// A panic elsewhere leaves nothing of it half-done: a Durable Object that unwinds wants to know that.
+pub(crate) trait Decide: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Decides what is off, and what is to be compared.
     fn decide(&self, extensions: &Extensions, clock: &dyn Clock)
     -> (Off, Option<Box<dyn Compare>>);

@@ -74,3 +74,12 @@ fn an_egress_is_a_tower_layer_too() {
     assert_eq!(text, "\"hello, world\"");
     let _: &Egress<ManualTimer, NoExecutor> = &egress;
 }
+
+/// As in a Durable Object that is built to unwind.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn an_egress_may_be_kept_where_panics_are_caught() {
+    fn is_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_safe::<Egress<tower_egress::TokioTimer>>();
+    is_safe::<tower_egress::flags::Flags>();
+}

@@ -5,7 +5,7 @@ use super::{
     flag::{Entry, Hook},
 };
 use crate::Switch;
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
 
 /// Declares the flags of a set.
 ///
@@ -57,7 +57,7 @@ impl FlagsBuilder {
     ///
     /// It is called by whoever recorded the last of them, so it should be quick.
     pub fn on_alert(mut self, hook: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
-        self.on_alert = Some(Box::new(hook));
+        self.on_alert = Some(AssertUnwindSafe(Box::new(hook)));
         self
     }
 

@@ -11,6 +11,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -34,7 +35,8 @@ pub(super) struct Set {
     on_alert: Option<Hook>,
 }
 
-pub(super) type Hook = Box<dyn Fn(&Alert) + Send + Sync>;
+/// It is called when nothing of ours is half-done.
+pub(super) type Hook = AssertUnwindSafe<Box<dyn Fn(&Alert) + Send + Sync>>;
 
 pub(super) struct Entry {
     name: Box<str>,
