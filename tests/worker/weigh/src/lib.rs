@@ -14,6 +14,13 @@ async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
     answer(request, &env).await
 }
 
+/// What stands behind the question mark. (`Request::url` weighs as much as the whole stack.)
+#[cfg(any(feature = "fetch", feature = "egress"))]
+fn target(request: &Request) -> String {
+    let url = request.inner().url();
+    url.split_once('?').unwrap_or_default().1.to_owned()
+}
+
 #[cfg(not(any(feature = "fetch", feature = "egress")))]
 async fn answer(_: Request, _: &Env) -> Result<Response> {
     Response::ok("hello")
@@ -35,7 +42,7 @@ async fn answer(request: Request, _: &Env) -> Result<Response> {
     use tower_service::Service;
 
     let said = |error: tower_egress::BoxError| Error::from(error.to_string());
-    let asked = http::Request::get(request.url()?.query().unwrap_or_default());
+    let asked = http::Request::get(target(&request));
     let asked = asked.body(Full::<Bytes>::default());
     let asked = asked.map_err(|error| said(error.into()))?;
     let timer = WorkerTimer::new();
@@ -91,8 +98,7 @@ async fn answer(request: Request, env: &Env) -> Result<Response> {
 
     let said = |error: &dyn std::error::Error| Error::from(error.to_string());
     let mine = EGRESS.for_invocation();
-    let url = request.url()?;
-    let url = url.query().unwrap_or_default();
+    let url = &*target(&request);
     #[cfg(feature = "status")]
     if url.is_empty() {
         let status = status_response(&mine).map_err(|error| said(&error))?;
