@@ -163,15 +163,15 @@ impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
     }
 }
 
-/// The stack is made when it is wanted.
-impl<S, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
+/// With the stack: who clones a service for each request would make it anew each time.
+impl<S: Clone, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
     fn clone(&self) -> Self {
         Self {
             switches: Arc::clone(&self.switches),
             handles: self.handles.clone(),
             cleanup: self.cleanup.clone(),
-            off: Off::default(),
-            stack: None,
+            off: self.off,
+            stack: self.stack.clone(),
         }
     }
 }
