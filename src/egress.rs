@@ -11,7 +11,7 @@ use egress_body_cleanup::{Capture, Drain, IdleCancelled, NoExecutor, Stats, Trun
 use egress_concurrency_limit::{ConcurrencyLimitError, Config, Limiter};
 use egress_time::Timer;
 use egress_timeout::TimedOut;
-use egress_timing::{Recorder, Snapshot};
+use egress_timing::{Recorder, Snapshot, Tally};
 use egress_token_bucket::{RateLimited, Reason};
 use std::{error::Error as StdError, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use tower_layer::Layer;
@@ -151,6 +151,11 @@ impl<T: Timer, X> Egress<T, X> {
     /// Returns what was measured until now: percentiles of each phase, by API.
     pub fn timings(&self) -> Snapshot {
         self.handles.recorder.snapshot(self.handles.timer.now())
+    }
+
+    /// Makes a tally: it counts what one piece of work asks through services that are [told of it](EgressService::with_tally), by API.
+    pub fn tally(&self) -> Tally {
+        self.handles.recorder.tally()
     }
 
     /// Returns a report of what it is doing and has done. It takes no lock for longer than a request does.

@@ -38,6 +38,7 @@ pub use {
     egress_hints::Dialect,
     egress_time::{Clock, Instant, SleepUntil, Timer},
     egress_timeout::{AttemptTimeout, RequestTimeout, TimedOut},
+    egress_timing::{Spent, Tally},
     egress_token_bucket::{Bucket, InvalidQuota, Quota, RateLimited},
 };
 
@@ -61,7 +62,7 @@ pub use self::{
         BatchFetch, DEFAULT_MAX_BYTES, DecodeError, FetchExt, RequestBuilder, ResponseExt,
         batch_fetch,
     },
-    server_timing::ServerTiming,
+    server_timing::{ServerTiming, ServerTimingLayer, TimedResponse, TimedServer},
     service::{EgressService, ResponseBody, ResponseFuture},
     status::{
         BodyStatus, ConnectionStatus, PerformanceStatus, PhaseStatus, RateLimitStatus, RetryStatus,

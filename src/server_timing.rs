@@ -1,10 +1,18 @@
 //! The `Server-Timing` header.
 
+mod layer;
+
+pub use self::layer::{ServerTimingLayer, TimedResponse, TimedServer};
+
+use egress_timing::{Phase, Spent, Tally};
 use http::HeaderValue;
 use std::{fmt::Write, time::Duration};
 
 /// Builds a [`Server-Timing`](https://www.w3.org/TR/server-timing/) header: what browsers' tools show of where a response
 /// spent its time.
+///
+/// [`ServerTiming::of`] makes one of what a response has cost in requests to others; a [`ServerTimingLayer`] does that for each response
+/// of a server.
 ///
 /// In Workers the clock stands still between two I/O operations, so only what was waited for has a duration.
 ///
@@ -25,6 +33,33 @@ impl ServerTiming {
     /// Makes one without metrics.
     pub const fn new() -> Self {
         Self(String::new())
+    }
+
+    /// Makes one of what a piece of work asked of others, as far as that is known by now:
+    /// `github;dur=183.2;desc="3 requests, 1 retry", rate_wait;dur=40`.
+    ///
+    /// A metric for each API that was asked has the [time](Phase::Total) of its requests, summed; requests without an API are `other`. `rate_wait` and
+    /// `queue_wait` are what of that was spent waiting for rate limits and for connections; they are there if it is anything.
+    pub fn of(tally: &Tally) -> Self {
+        let mut timing = Self::new();
+        for (name, spent) in tally.labels().chain([("other", tally.unlabelled())]) {
+            if spent.requests() > 0 {
+                timing = timing.described(name, &in_words(&spent), spent.phase(Phase::Total));
+            }
+        }
+        let overall = tally.overall();
+        for phase in [Phase::RateWait, Phase::QueueWait] {
+            let waited = overall.phase(phase);
+            if !waited.is_zero() {
+                timing = timing.metric(phase.as_str(), waited);
+            }
+        }
+        timing
+    }
+
+    /// Tells whether there is no metric in it. An empty header is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Adds a metric. What may not stand in the name of one becomes `_`.
@@ -60,6 +95,24 @@ impl ServerTiming {
     pub fn to_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
+}
+
+/// Writes `3 requests, 1 retry, 2 not ok`.
+fn in_words(spent: &Spent) -> String {
+    let some = |count: u64, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    };
+    let mut words = some(spent.requests(), "request", "requests");
+    if spent.retries() > 0 {
+        words += ", ";
+        words += &some(spent.retries(), "retry", "retries");
+    }
+    if spent.errors() > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(words, ", {} not ok", spent.errors());
+    }
+    words
 }
 
 #[cfg(test)]

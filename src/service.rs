@@ -12,7 +12,7 @@ use egress_body_cleanup::{BodyCleanup, BodyCleanupLayer, Executor, NoExecutor, T
 use egress_concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
 use egress_time::Timer;
 use egress_timeout::{Deadline, DeadlineLayer, Timeout, TimeoutLayer};
-use egress_timing::{Timing, TimingLayer};
+use egress_timing::{Tally, Timing, TimingLayer};
 use egress_token_bucket::{TokenBucket, TokenBucketLayer};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -76,6 +76,7 @@ where
         cleanup: cleanup.clone(),
         off: Off::default(),
         stack: None,
+        tally: None,
     });
     EgressService {
         stack: stack(handles, cleanup, client),
@@ -144,6 +145,7 @@ struct Switched<S, B, T: Timer, X> {
     /// What is off in the stack that is kept. Mostly the next request asks for the same one.
     off: Off,
     stack: Option<Stack<S, B, T, X>>,
+    tally: Option<Tally>,
 }
 
 impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
@@ -154,12 +156,24 @@ impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
         }
         self.stack.get_or_insert_with(|| {
             let handles = self.handles.without(off);
-            if off.has(Switch::Cleanup) {
+            let stack = if off.has(Switch::Cleanup) {
                 stack(&handles, &cleanup(&handles), client.clone())
             } else {
                 stack(&handles, &self.cleanup, client.clone())
+            };
+            match &self.tally {
+                Some(tally) if !off.has(Switch::Timing) => stack.with_tally(tally.clone()),
+                _ => stack,
             }
         })
+    }
+
+    fn with_tally(&mut self, tally: &Tally) {
+        self.tally = Some(tally.clone());
+        if !self.off.has(Switch::Timing) {
+            let stack = self.stack.take();
+            self.stack = stack.map(|stack| stack.with_tally(tally.clone()));
+        }
     }
 }
 
@@ -172,7 +186,42 @@ impl<S: Clone, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
             cleanup: self.cleanup.clone(),
             off: self.off,
             stack: self.stack.clone(),
+            tally: self.tally.clone(),
         }
+    }
+}
+
+impl<S: Clone, B, T: Timer, X: Clone> EgressService<S, B, T, X> {
+    /// Counts the requests of this service, and of those cloned from it, in `tally` as well, and in no other one that it was told of before.
+    ///
+    /// The tally is [one of this service's egress](crate::Egress::tally). Make a clone for each piece of work whose requests are to be told apart:
+    ///
+    /// ```
+    /// use egress_time::ManualTimer;
+    /// use tower_egress::{Api, Egress, FetchExt, ServerTiming};
+    /// # let http_client = tower::service_fn(|_| async {
+    /// #     Ok::<_, tower::BoxError>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from("hello")))
+    /// # });
+    ///
+    /// # let timer = ManualTimer::new();
+    /// let egress = Egress::builder_on(timer.clone()).api(Api::github()).build();
+    /// let client = egress.layer(http_client);
+    ///
+    /// let tally = egress.tally();
+    /// let mine = client.clone().with_tally(&tally);
+    /// # timer.run(async {
+    /// mine.get("https://api.github.com/zen").text().await?;
+    /// # Ok::<_, tower_egress::Error>(()) }).unwrap();
+    /// assert_eq!(tally.overall().requests(), 1);
+    /// assert_eq!(ServerTiming::of(&tally).to_header(), "github;dur=0;desc=\"1 request\"");
+    /// ```
+    #[must_use]
+    pub fn with_tally(mut self, tally: &Tally) -> Self {
+        if let Some(switched) = &mut self.switched {
+            switched.with_tally(tally);
+        }
+        self.stack = self.stack.with_tally(tally.clone());
+        self
     }
 }
 

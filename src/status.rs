@@ -167,6 +167,8 @@ pub struct BodyStatus {
     pub cancelled: u64,
     /// Dropped before their end, and read to it for the connection's sake.
     pub drained: u64,
+    /// The bytes that were read for that, also of those that did not come to their end.
+    pub drained_bytes: u64,
     /// Cancelled because nobody read them.
     pub idle: u64,
     /// Broken off.
@@ -232,6 +234,7 @@ impl Status {
                 ended: bodies.ended,
                 cancelled: bodies.cancelled,
                 drained: bodies.drained,
+                drained_bytes: bodies.drained_bytes,
                 idle: bodies.idle,
                 failed: bodies.failed,
             },

@@ -2,9 +2,10 @@
 
 use super::{
     Report,
-    units::{float, float_len, millis, truncated},
+    units::{float, millis, truncated},
 };
-use crate::{Status, api::ALL};
+use crate::{Spent, Tally};
+use egress_timing::{Outcome as RequestOutcome, Phase};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub const MAX_BLOBS: usize = 16 * 1024;
 /// together, 20 doubles.
 ///
 /// It serializes to the object that a dataset's `writeDataPoint` takes. Writing it is up to the Worker. An invocation can write
-/// 250 of them, so write one for the whole invocation, from a monitor that lives as long as that, and not one for each request.
+/// 250 of them, so write one for the whole invocation, from a monitor and [a tally](crate::Egress::tally) that live as long as that, and not one for each request.
 ///
 /// What is too long is cut, between two characters; what is too much is left out; a double that is no number is zero.
 ///
@@ -49,7 +50,9 @@ impl DataPoint {
         }
     }
 
-    /// Makes one from what a monitor saw, and from the status of an egress if there is one.
+    /// Makes one from what a monitor saw, and from what was asked of servers, if anything was.
+    ///
+    /// Both are to be of the invocation alone: figures of the isolate would be added up again with each data point.
     ///
     /// | column | |
     /// |---|---|
@@ -61,16 +64,16 @@ impl DataPoint {
     /// | `double7` to `double10` | P50, P95, P99 and the longest of all runs |
     /// | `double11`, `double12` | memory, and its peak, in bytes |
     /// | `double13` | warnings |
-    /// | `double14` | requests that ended |
-    /// | `double15` | attempts that were sent |
-    /// | `double16` | retries |
-    /// | `double17` | responses that said that there were too many requests |
-    /// | `double18` | requests that a rate limit or the connection limit refused, or that gave up waiting for a connection |
-    /// | `double19` | P95 of requests since the start |
-    /// | `double20` | the most requests that were in flight at once |
+    /// | `double14` | requests that were answered, or ended without an answer |
+    /// | `double15` | attempts that were sent for them |
+    /// | `double16` | retries: all but the first attempt of each request |
+    /// | `double17` | requests that ended otherwise than well, refused ones included |
+    /// | `double18` | requests that were refused before they were sent |
+    /// | `double19` | time that requests waited for rate limits and connections, summed |
+    /// | `double20` | time of the longest request |
     ///
     /// Times are in milliseconds. What is not known is zero.
-    pub fn of(index: &str, report: &Report, status: Option<&Status>) -> Self {
+    pub fn of(index: &str, report: &Report, tally: Option<&Tally>) -> Self {
         let mut point = Self::new(index);
         let crossed: Vec<_> = report
             .crossed
@@ -89,7 +92,9 @@ impl DataPoint {
         point.push_blob(slowest.map_or("", |(name, _)| name));
         point.push_blob(slowest.map_or("", |(_, run)| run.outcome.as_str()));
         point.doubles.extend(of_report(report));
-        point.doubles.extend(status.map_or([0.0; 7], of_status));
+        point
+            .doubles
+            .extend(tally.map_or([0.0; 7], |tally| of_requests(&tally.overall())));
         point.doubles.iter_mut().for_each(keep_finite);
         point
     }
@@ -158,23 +163,16 @@ fn of_report(report: &Report) -> [f64; 13] {
     ]
 }
 
-fn of_status(status: &Status) -> [f64; 7] {
-    let all = status.performance.get(ALL);
-    let requests = all.into_iter().flat_map(|all| all.outcomes.values());
-    let limits = || status.rate_limits.values();
-    let connections = &status.connections;
-    let refused = limits()
-        .map(|limit| limit.refused)
-        .chain([connections.refused, connections.timeouts]);
-    let total = all.and_then(|all| all.lifetime.get("total"));
+fn of_requests(spent: &Spent) -> [f64; 7] {
+    let waited = spent.phase(Phase::RateWait) + spent.phase(Phase::QueueWait);
     [
-        float(requests.fold(0, |sum, count| sum.saturating_add(*count))),
-        all.map_or(0.0, |all| float(all.attempts)),
-        float(status.retries.retries),
-        float(limits().fold(0, |sum, limit| sum.saturating_add(limit.throttled))),
-        float(refused.fold(0, u64::saturating_add)),
-        total.map_or(0.0, |total| total.p95_ms),
-        float_len(connections.peak),
+        float(spent.requests()),
+        float(spent.attempts()),
+        float(spent.retries()),
+        float(spent.errors()),
+        float(spent.outcome(RequestOutcome::Refused)),
+        millis(waited),
+        millis(spent.longest()),
     ]
 }
 
@@ -187,13 +185,54 @@ fn keep_finite(double: &mut f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        PerformanceStatus, PhaseStatus, RateLimitStatus,
-        monitor::{Limits, Monitor, Outcome, Sample},
-    };
-    use egress_time::ManualTimer;
+    use crate::monitor::{Limits, Monitor, Outcome, Sample};
+    use egress_context::{Failure, RequestContext};
+    use egress_time::{Clock, ManualTimer};
+    use egress_timing::{Recorder, TimingLayer};
+    use http::{Request, Response, StatusCode};
+    use http_body_util::Empty;
+    use tower::{Layer, ServiceExt, service_fn};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Three requests: one that waits, is sent three times and succeeds; one that a server refuses; one that a limit does.
+    fn tally_of_three(timer: &ManualTimer) -> Tally {
+        let recorder = Recorder::unlabelled();
+        let tally = recorder.tally();
+        let inner = service_fn(|request: Request<StatusCode>| {
+            let context = RequestContext::current(request.extensions());
+            let context = context.expect("timing makes a context");
+            let status = *request.body();
+            let mut response = Response::new(Empty::<&[u8]>::new());
+            *response.status_mut() = status;
+            if status == StatusCode::OK {
+                context.add_rate_wait(Duration::from_millis(60));
+                context.add_queue_wait(Duration::from_millis(30));
+                timer.advance(Duration::from_millis(70));
+                (0..3).for_each(|_| _ = context.begin_attempt());
+                context.dispatched_at(timer.now());
+            }
+            let refused = status == StatusCode::CONTINUE;
+            if refused {
+                context.fail(Failure::Refused);
+            }
+            std::future::ready(if refused {
+                Err("refused")
+            } else {
+                Ok(response)
+            })
+        });
+        let layer = TimingLayer::new(timer.clone(), recorder);
+        let client = layer.layer(inner).with_tally(tally.clone());
+        for status in [
+            StatusCode::OK,
+            StatusCode::BAD_GATEWAY,
+            StatusCode::CONTINUE,
+        ] {
+            let _ = timer.run(client.clone().oneshot(Request::new(status)));
+        }
+        tally
+    }
 
     #[test]
     fn what_is_too_long_is_cut_between_characters() {
@@ -226,15 +265,8 @@ mod tests {
             .with_double(f64::NAN)
             .with_double(f64::INFINITY);
         assert_eq!(point.doubles(), [0.0, 0.0]);
-        let mut status = Status::default();
-        let mut all = PerformanceStatus::default();
-        let total = PhaseStatus {
-            p95_ms: f64::NAN,
-            ..PhaseStatus::default()
-        };
-        all.lifetime.insert("total", total);
-        status.performance.insert(ALL.into(), all);
-        let point = DataPoint::of("x", &Report::default(), Some(&status));
+        let tally = Recorder::unlabelled().tally();
+        let point = DataPoint::of("x", &Report::default(), Some(&tally));
         assert_eq!(point.doubles(), [0.0; 20]);
         assert_eq!(point.blobs(), ["", "", ""]);
     }
@@ -259,27 +291,9 @@ mod tests {
         };
         monitor.check_with(memory(40));
         monitor.check_with(memory(30));
-        let mut status = Status::default();
-        let mut all = PerformanceStatus {
-            outcomes: [("ok", 5), ("failed", 2)].into(),
-            attempts: 9,
-            ..PerformanceStatus::default()
-        };
-        let total = PhaseStatus {
-            p95_ms: 12.5,
-            ..PhaseStatus::default()
-        };
-        all.lifetime.insert("total", total);
-        status.performance.insert(ALL.into(), all);
-        status.retries.retries = 2;
-        for name in ["a", "b"] {
-            let mut limit = RateLimitStatus::default();
-            (limit.throttled, limit.refused) = (3, 10);
-            status.rate_limits.insert(name.into(), limit);
-        }
-        (status.connections.refused, status.connections.timeouts) = (100, 1000);
-        status.connections.peak = 6;
-        let point = DataPoint::of("scan", &monitor.report(), Some(&status));
+        let report = monitor.report();
+        let tally = tally_of_three(&timer);
+        let point = DataPoint::of("scan", &report, Some(&tally));
         assert_eq!(point.blobs(), ["memory", "load", "timed_out"]);
         let doubles = point.doubles();
         assert_eq!(doubles.len(), 20);
@@ -288,7 +302,7 @@ mod tests {
             assert!((double - exact).abs() <= exact / 100.0, "{double} {exact}");
         }
         assert_eq!(doubles[10..13], [30.0, 40.0, 2.0]);
-        assert_eq!(doubles[13..], [7.0, 9.0, 2.0, 6.0, 1120.0, 12.5, 6.0]);
+        assert_eq!(doubles[13..], [3.0, 4.0, 2.0, 2.0, 1.0, 90.0, 70.0]);
         let alone = DataPoint::of("scan", &monitor.report(), None);
         assert_eq!(alone.doubles()[13..], [0.0; 7]);
     }

@@ -1,7 +1,9 @@
 //! The handle that everything which shares one limit holds.
 
 use crate::{
-    Acquire, Config, Congestion, Holder, Permit, Stats, open_bodies::OpenBodies, slots::Slots,
+    Acquire, Config, Congestion, Holder, Permit, Stats,
+    open_bodies::{OpenBodies, OpenBody},
+    slots::Slots,
 };
 use egress_time::{Clock, Instant, Timer};
 use std::{
@@ -11,6 +13,9 @@ use std::{
     task::Waker,
     time::Duration,
 };
+
+/// How many bodies are looked at under the lock, if nothing depends on seeing all in one moment.
+const BODIES_AT_ONCE: usize = 32;
 
 /// Gives out permits, at most as many as its limit, to those who came first.
 ///
@@ -94,21 +99,51 @@ impl<T: Clock> Limiter<T> {
     }
 
     /// Returns the figures of this moment.
+    ///
+    /// It holds the lock no longer than a request does, however many bodies are open; [`Stats::unread_bodies`] is counted after
+    /// the rest, and of as many moments as that takes.
     pub fn stats(&self) -> Stats {
         let now = self.now();
-        let state = self.lock();
+        let stats = {
+            let state = self.lock();
+            Stats {
+                open_bodies: state.bodies.len(),
+                unread_episodes: state.bodies.episodes(),
+                ..state.slots.stats(now)
+            }
+        };
+        let unread_after = self.unread_after();
+        let mut unread_bodies = 0;
+        self.look_at_bodies(now, |body| {
+            unread_bodies += usize::from(now - body.left_alone_at() >= unread_after);
+        });
         Stats {
-            open_bodies: state.bodies.len(),
-            unread_bodies: state.bodies.count_unread(now, self.unread_after()),
-            unread_episodes: state.bodies.episodes(),
-            ..state.slots.stats(now)
+            unread_bodies: unread_bodies.min(stats.open_bodies),
+            ..stats
         }
     }
 
     /// Returns the open bodies that hold a permit, in no order.
     pub fn holders(&self) -> Vec<Holder> {
         let now = self.now();
-        self.lock().bodies.name_all(now)
+        let mut holders = Vec::new();
+        self.look_at_bodies(now, |body| holders.push(Holder::new(now, body)));
+        holders
+    }
+
+    /// Looks at the open bodies, a few at a time, so that whoever only asks keeps nobody waiting.
+    fn look_at_bodies(&self, now: Instant, mut look: impl FnMut(&Arc<OpenBody>)) {
+        let mut key = 0;
+        loop {
+            let state = self.lock();
+            let end = state.bodies.keys_end();
+            if key >= end {
+                return;
+            }
+            let some = key..end.min(key + BODIES_AT_ONCE);
+            key = some.end;
+            state.bodies.look_at(some, now, &mut look);
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {

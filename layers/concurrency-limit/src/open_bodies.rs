@@ -8,6 +8,7 @@ use slab::Slab;
 use std::{
     collections::BinaryHeap,
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -234,12 +235,22 @@ impl OpenBodies {
             .collect()
     }
 
-    /// Names all of them, in no order.
-    pub(crate) fn name_all(&self, now: Instant) -> Vec<Holder> {
-        self.bodies
-            .iter()
-            .map(|(_, body)| Holder::new(now, body))
-            .collect()
+    /// All keys are below.
+    pub(crate) fn keys_end(&self) -> usize {
+        self.bodies.capacity()
+    }
+
+    /// Looks at the bodies with these keys, in no order of theirs.
+    pub(crate) fn look_at(
+        &self,
+        keys: Range<usize>,
+        now: Instant,
+        look: &mut impl FnMut(&Arc<OpenBody>),
+    ) {
+        for body in keys.filter_map(|key| self.bodies.get(key)) {
+            body.look(now);
+            look(body);
+        }
     }
 
     fn unread(&self, now: Instant, unread_after: Duration) -> impl Iterator<Item = &Arc<OpenBody>> {
@@ -302,7 +313,8 @@ mod tests {
         all[1].is_asked();
         assert_eq!(bodies.look(at(1000), 2, AFTER), Look::again(at(1005)));
         assert_eq!(bodies.count_unread(at(1000), AFTER), 1);
-        assert_eq!(bodies.name_all(at(1000))[1].unread_for(), Duration::ZERO);
+        let holder = Holder::new(at(1000), &all[1]);
+        assert_eq!(holder.unread_for(), Duration::ZERO);
     }
 
     /// C5, C6: more bodies than permits, because the limit was lowered.

@@ -306,3 +306,23 @@ fn the_holders_are_known_by_method_host_and_path() {
     let stats = world.stats();
     assert_eq!((stats.open_bodies, stats.unread_bodies), (2, 1));
 }
+
+/// They are looked at a few at a time; none may be missed at the borders, and none counted that is gone.
+#[test]
+fn as_many_holders_are_found_as_bodies_are_open() {
+    let mut world = World::new(1000);
+    for open in [1, 31, 32, 33, 64, 65, 500] {
+        let mut bodies: Vec<_> = (0..open).map(|_| world.open("/zen")).collect();
+        let mut index = 0;
+        bodies.retain(|_| {
+            index += 1;
+            index % 3 != 0
+        });
+        world.timer.advance(7 * SECOND);
+        assert_eq!(world.limiter.holders().len(), bodies.len(), "of {open}");
+        let stats = world.stats();
+        let counts = (stats.open_bodies, stats.unread_bodies);
+        assert_eq!(counts, (bodies.len(), bodies.len()), "of {open}");
+    }
+    assert!(world.limiter.holders().is_empty());
+}

@@ -85,6 +85,7 @@ mod sample;
 mod series;
 mod service;
 mod snapshot;
+mod tally;
 
 pub use self::{
     body::ResponseBody,
@@ -97,5 +98,6 @@ pub use self::{
     recorder::Recorder,
     service::Timing,
     snapshot::{Snapshot, Summary, Timings},
+    tally::{Spent, Tally},
 };
 pub use egress_context::RequestHead;

@@ -1,6 +1,6 @@
 //! The guard that records a request exactly once.
 
-use crate::{Label, Outcome, Recorder, sample::Sample};
+use crate::{Label, Outcome, Recorder, Tally, sample::Sample};
 use egress_body_end::{BodyEnd, BodyRule, OnBodyEnd};
 use egress_context::{Failure, RequestContext, RequestHead};
 use egress_time::{Clock, Instant};
@@ -14,6 +14,7 @@ use std::{fmt, time::Duration};
 pub(crate) struct Measurement<T: Clock> {
     clock: T,
     recorder: Recorder,
+    tally: Option<Tally>,
     context: RequestContext,
     start: Instant,
     /// What the context had counted before, if an outer layer had made it for more than this request.
@@ -42,6 +43,7 @@ impl<T: Clock> Measurement<T> {
     pub(crate) fn start<B>(
         clock: T,
         recorder: Recorder,
+        tally: Option<Tally>,
         label: &impl Label,
         request: &mut Request<B>,
     ) -> Self {
@@ -58,6 +60,7 @@ impl<T: Clock> Measurement<T> {
             start: context.now(&clock),
             context,
             recorder,
+            tally,
             clock,
             response: None,
             recorded: false,
@@ -78,6 +81,10 @@ impl<T: Clock> Measurement<T> {
             sent: self.sent().unwrap_or(self.start),
             status,
         });
+        if let Some(tally) = &self.tally {
+            let sample = self.sample(at, BodyEnd::Complete);
+            tally.answer(&self.recorder, self.label(), &sample);
+        }
         if response.body().is_end_stream() || !self.rule.allows(status) {
             self.record(at, BodyEnd::Complete);
         }
@@ -90,6 +97,17 @@ impl<T: Clock> Measurement<T> {
 
     fn record(&mut self, now: Instant, end: BodyEnd) {
         self.recorded = true;
+        let (label, sample) = (self.label(), self.sample(now, end));
+        self.recorder.record(label, now, &sample);
+        if let Some(tally) = &self.tally {
+            if self.response.is_none() {
+                tally.answer(&self.recorder, label, &sample);
+            }
+            tally.end(&self.recorder, label, &sample);
+        }
+    }
+
+    fn sample(&self, now: Instant, end: BodyEnd) -> Sample {
         let outcome = self.outcome(end);
         let waits = Waits::of(&self.context);
         let before = self.before.as_deref().copied().unwrap_or_default();
@@ -99,7 +117,7 @@ impl<T: Clock> Measurement<T> {
             None if outcome == Outcome::Refused => None,
             None => self.sent().map(|sent| now - sent),
         };
-        let sample = Sample {
+        Sample {
             outcome,
             abandoned: outcome == Outcome::Cancelled && self.response.is_some(),
             attempts: match waits.attempts.saturating_sub(before.attempts) {
@@ -116,9 +134,11 @@ impl<T: Clock> Measurement<T> {
             headers,
             body: self.response.map(|response| now - response.at),
             total: now - self.start,
-        };
-        self.recorder
-            .record(usize::try_from(self.label).ok(), now, &sample);
+        }
+    }
+
+    fn label(&self) -> Option<usize> {
+        usize::try_from(self.label).ok()
     }
 
     fn outcome(&self, end: BodyEnd) -> Outcome {

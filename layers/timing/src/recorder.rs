@@ -1,6 +1,6 @@
 //! The handle on everything that was recorded.
 
-use crate::{Snapshot, sample::Sample, series::Series};
+use crate::{Snapshot, Tally, sample::Sample, series::Series};
 use egress_time::Instant;
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -45,6 +45,20 @@ impl Recorder {
         }
     }
 
+    /// Makes a tally with the same labels: for what one piece of work asks, apart from all other.
+    pub fn tally(&self) -> Tally {
+        Tally::new(self)
+    }
+
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.0.labels.iter().map(|(name, _)| name.as_ref())
+    }
+
+    /// Tells whether `other` is a clone of this one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Records one request that ended `now`.
     pub(crate) fn record(&self, label: Option<usize>, now: Instant, sample: &Sample) {
         let labelled = label.and_then(|index| self.0.labels.get(index));
@@ -55,7 +69,6 @@ impl Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.labels.iter().map(|(name, _)| name);
-        f.debug_list().entries(names).finish()
+        f.debug_list().entries(self.labels()).finish()
     }
 }

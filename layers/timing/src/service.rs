@@ -1,6 +1,8 @@
 //! The service.
 
-use crate::{Label, Recorder, ResponseBody, ResponseFuture, Unlabelled, measurement::Measurement};
+use crate::{
+    Label, Recorder, ResponseBody, ResponseFuture, Tally, Unlabelled, measurement::Measurement,
+};
 use egress_time::Clock;
 use http::{Request, Response};
 use std::task::{Context, Poll};
@@ -14,6 +16,7 @@ pub struct Timing<S, T, L = Unlabelled> {
     inner: S,
     timer: T,
     recorder: Recorder,
+    tally: Option<Tally>,
     label: L,
 }
 
@@ -30,8 +33,18 @@ impl<S, T, L> Timing<S, T, L> {
             inner,
             timer,
             recorder,
+            tally: None,
             label,
         }
+    }
+
+    /// Counts the requests of this service in `tally` as well, and in no other one that it was told of before.
+    ///
+    /// The tally is one [of this service's recorder](Recorder::tally); in another's, all requests count as unlabelled.
+    #[must_use]
+    pub fn with_tally(mut self, tally: Tally) -> Self {
+        self.tally = Some(tally);
+        self
     }
 
     /// Returns the recorder.
@@ -74,6 +87,7 @@ where
         let measurement = Measurement::start(
             self.timer.clone(),
             self.recorder.clone(),
+            self.tally.clone(),
             &self.label,
             &mut request,
         );
@@ -90,6 +104,7 @@ impl<S: Clone, T: Clone, L: Clone> Clone for Timing<S, T, L> {
             inner: self.inner.clone(),
             timer: self.timer.clone(),
             recorder: self.recorder.clone(),
+            tally: self.tally.clone(),
             label: self.label.clone(),
         }
     }
