@@ -1,14 +1,14 @@
 //! An axum service whose handlers call an upstream API through one shared stack.
 //!
 //! However many requests come in, what goes out keeps the upstream's limits; whoever would have to wait too long is told
-//! so at once, with `503` and a `Retry-After`.
+//! so at once, with `503` and a `Retry-After`. Each answer says in `Server-Timing` what it cost upstream.
 //!
 //! ```text
 //! cargo run --example axum_service
 //! ```
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, State},
     http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
@@ -24,7 +24,8 @@ use serde_json::Value;
 use std::time::Duration;
 use strict_origin::StrictOrigin;
 use tower_egress::{
-    Api, Egress, EgressService, Error, FetchExt, Quota, ReplayBody, Status, TokioTimer,
+    Api, Egress, EgressService, Error, FetchExt, Quota, ReplayBody, ServerTimingLayer, Status,
+    Tally, TokioTimer,
 };
 
 /// The types of the stack, named once.
@@ -40,10 +41,12 @@ struct App {
 
 async fn stars(
     State(app): State<App>,
+    Extension(tally): Extension<Tally>,
     Path((owner, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Failed> {
     let url = format!("{}/repos/{owner}/{name}", app.base);
-    let repository: Value = app.upstream.get(url).json().await?;
+    let upstream = app.upstream.with_tally(&tally);
+    let repository: Value = upstream.get(url).json().await?;
     Ok(Json(repository["stargazers_count"].clone()))
 }
 
@@ -103,6 +106,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/stars/{owner}/{name}", get(stars))
         .route("/status", get(status))
+        .layer(ServerTimingLayer::new(&app.egress))
         .with_state(app);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let here = format!("http://{}", listener.local_addr()?);
@@ -119,8 +123,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let (mut served, mut turned_away) = (0, 0);
     while let Some(response) = visits.join_next().await {
-        match response??.status() {
-            StatusCode::OK => served += 1,
+        let response = response??;
+        match response.status() {
+            StatusCode::OK => {
+                let timing = &response.headers()["server-timing"];
+                println!("server-timing: {}", timing.to_str()?);
+                served += 1;
+            }
             StatusCode::SERVICE_UNAVAILABLE => turned_away += 1,
             other => println!("unexpected: {other}"),
         }

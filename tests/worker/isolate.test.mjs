@@ -52,6 +52,18 @@ test("clients that go away by the hundred leave nothing behind", async () => {
   assertNoComplaint(worker);
 });
 
+test("each invocation tells what it has asked of others, and nothing of its neighbours", async () => {
+  const asked = new URLSearchParams({ url: origin.url("/delay/30"), api: "free" });
+  const timed = (n) => fetch(new URL(`timed?${asked}&n=${n}`, worker.url));
+  const told = (await Promise.all([timed(1), timed(3), timed(0)])).map((response) => response.headers.get("server-timing"));
+  assert.match(told[0], /^free;dur=[\d.]+;desc="1 request"$/);
+  assert.match(told[1], /^free;dur=[\d.]+;desc="3 requests"$/);
+  assert.equal(told[2] ?? "", "");
+  const [one, three] = told.map((header) => Number(/dur=([\d.]+)/.exec(header)?.[1]));
+  assert.ok(one >= 30 && one < 1000 && three >= 90, told.join());
+  assertNoComplaint(worker);
+});
+
 test("what was kept from an invocation can be dropped in another", async () => {
   const liar = await startLiar((socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nbegun`));
   assert.equal((await worker.ask("keep", { url: liar.url() })).ready, false);

@@ -42,6 +42,7 @@ async fn answer(
     let answer = match ask.route() {
         "one" => one::through_the_stack(&ask).await?,
         "bare" => one::bare(&ask).await?,
+        "timed" => return reply(one::timed(&ask).await?),
         "many" => many::at_once(&ask).await?,
         "aborted" => many::aborted(&ask).await?,
         "sleeps" => many::sleeps(&ask).await,

@@ -1,15 +1,19 @@
 //! One request.
 
-use crate::{Ask, said, stack::client};
+use crate::{
+    Ask, said,
+    stack::{client, invocation},
+};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use std::{error::Error, pin::pin, time::Duration};
 use tower_egress::{
-    AttemptTimeout, BoxError, CapturedBody, Clock, ErrorKind, Instant, RetryInfo, SleepUntil,
+    AttemptTimeout, BoxError, CapturedBody, Clock, ErrorKind, Instant, RetryInfo, ServerTiming,
+    SleepUntil,
 };
 use tower_egress_worker::{Fetch, FetchError, FinalUrl, WorkerTimer};
 use tower_service::Service;
@@ -29,6 +33,20 @@ pub(crate) async fn bare(ask: &Ask) -> Result<Value> {
         Some(_) => exchange(ask, Fetch::new(), ask.streamed()?).await,
         None => exchange(ask, Fetch::new(), ask.request()?).await,
     }
+}
+
+/// Asks `n` times for `url`, one after the other, and tells in `Server-Timing` what that came to.
+pub(crate) async fn timed(ask: &Ask) -> Result<Response<Full<Bytes>>> {
+    let egress = invocation();
+    let tally = egress.tally();
+    let client = egress.layer(Fetch::new()).with_tally(&tally);
+    for _ in 0..ask.number("n").unwrap_or(1) {
+        let response = client.clone().call(ask.request()?).await.map_err(failed)?;
+        response.into_body().collect().await.map_err(failed)?;
+    }
+    let header = ServerTiming::of(&tally).to_header();
+    let response = Response::builder().header("server-timing", header);
+    response.body(Full::default()).map_err(said)
 }
 
 fn with_timeout<B>(ask: &Ask, mut request: Request<B>) -> Request<B> {
