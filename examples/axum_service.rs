@@ -88,8 +88,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .github("10/1s,burst=2".parse()?)
         .start()
         .await?;
-    // Two in a hundred of head-room: what departs evenly does not arrive so.
-    let quota = Quota::new(10, Duration::from_millis(1020))?.with_burst(2)?;
+    // Head-room: what departs evenly does not arrive so. The first requests open connections, those behind them do not.
+    let quota = Quota::new(10, Duration::from_millis(1200))?.with_burst(2)?;
     let egress = Egress::builder()
         .api(
             Api::github()
