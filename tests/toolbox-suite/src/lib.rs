@@ -4,6 +4,7 @@
 
 mod batches;
 mod processes;
+pub mod schedule;
 
 use tower_egress::Timer;
 
@@ -48,12 +49,14 @@ cases! {
     batches::keys_are_handled_apart,
     batches::many_items_are_answered_once,
     batches::chunks_keep_their_order,
+    batches::an_end_in_the_middle_loses_nothing,
     processes::results_come_in_order,
     processes::errors_are_collected,
     processes::it_stops_in_order,
     processes::pauses_let_others_run,
     processes::a_consumer_may_use_the_same_limit,
     processes::many_items_are_processed_once,
+    processes::an_end_in_the_middle_loses_nothing,
 }
 
 /// Complains unless both are the same.
