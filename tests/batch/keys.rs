@@ -73,3 +73,20 @@ fn the_batch_that_has_waited_longest_is_next() {
     run(&timer, work, end);
     assert_eq!(*log.borrow(), ['z', 'm', 'a', 'a']);
 }
+
+/// What a batch costs must not depend on how many others wait.
+#[test]
+fn many_keys_are_handled_one_by_one_and_nothing_is_kept_of_them() {
+    let timer = ManualTimer::new();
+    let (batches, end) =
+        BatchBuilder::new().build_keyed(timer.clone(), |key: &u32, items: Vec<u32>| {
+            assert_eq!(items, [*key]);
+            async move { Handled::Ok(items.into_iter().map(Ok).collect()) }
+        });
+    let work = async {
+        let adds = join_all((0..20_000).map(|key| batches.add(key, key))).await;
+        assert!(adds.into_iter().eq((0..20_000).map(Ok)));
+        drop(batches);
+    };
+    run(&timer, work, end);
+}

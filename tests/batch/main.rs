@@ -10,6 +10,7 @@ mod flushes;
 mod keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod many;
+mod polls;
 mod room;
 mod schedule;
 #[path = "../support/toolbox.rs"]
