@@ -35,6 +35,8 @@ impl JsonRows {
     }
 
     /// Answers with a row in each line, as `application/x-ndjson`, and [a record that counts them](super::NDJSON_COUNT) behind them.
+    ///
+    /// A row that could be taken for that record is [held by another](super::NDJSON_ROW).
     pub const fn ndjson() -> Self {
         Self::new(Format::Ndjson)
     }

@@ -1,6 +1,6 @@
 //! Rows as bytes.
 
-use super::{NDJSON_COUNT, RowError};
+use super::{NDJSON_COUNT, NDJSON_ROW, RowError, record};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
@@ -43,10 +43,29 @@ impl Writer {
             });
         }
         if self.format == Format::Ndjson {
-            self.buffer.put_u8(b'\n');
+            self.end_line(start);
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Makes a line of what was written from there on, that is one row for whoever reads it.
+    fn end_line(&mut self, start: usize) {
+        // A raw value may be spread over several lines; in JSON a line can only end between tokens.
+        for byte in &mut self.buffer[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        let row = &self.buffer[start..];
+        if record::count_of(row).is_some() || record::holds_a_row(row) {
+            let row = self.buffer.split_off(start);
+            let opening = format!("{{\"{NDJSON_ROW}\":");
+            self.buffer.put_slice(opening.as_bytes());
+            self.buffer.put_slice(&row);
+            self.buffer.put_u8(b'}');
+        }
+        self.buffer.put_u8(b'\n');
     }
 
     /// Writes what comes behind the last row.
