@@ -11,6 +11,7 @@ mod limits;
 mod many;
 mod order;
 mod pauses;
+mod polls;
 mod progress;
 mod schedule;
 #[path = "../support/toolbox.rs"]
