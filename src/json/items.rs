@@ -29,6 +29,26 @@ pin_project! {
     ///
     /// It holds one item and a frame of the body. Dropping it drops the body, and so does the end of the items, whichever it is.
     ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use tower_egress::json::JsonItems;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Repo {
+    ///     name: String,
+    /// }
+    ///
+    /// // Any body will do: that of a response, of a request, or a text.
+    /// let body = String::from("{\"name\": \"tower\", \"stars\": 3700}\n{\"name\": \"hyper\"}\n{\"$count\":2}\n");
+    /// let mut repos = JsonItems::<_, Repo>::counted(body).with_max_item(64 * 1024);
+    /// assert_eq!(repos.next().await.transpose()?.expect("a repo").name, "tower");
+    /// assert_eq!(repos.next().await.transpose()?.expect("a repo").name, "hyper");
+    /// assert!(repos.next().await.is_none(), "and the count was right");
+    /// assert_eq!(repos.items(), 2);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Defaults
     ///
     /// - An item has at most **1 MiB**, with the white space around it.

@@ -11,6 +11,16 @@ use serde::{
 /// [`JsonItems::counted`](super::JsonItems::counted) checks it.
 ///
 /// A row may look like it. Such a row is written inside of [another](NDJSON_ROW), so the record is what it says wherever it stands.
+///
+/// ```
+/// use tower_egress::json::NDJSON_COUNT;
+///
+/// // What a reader without `JsonItems` has to look for.
+/// let lines = "1\n2\n{\"$count\":2}\n";
+/// let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap())?;
+/// assert_eq!(last[NDJSON_COUNT], 2);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 pub const NDJSON_COUNT: &str = "$count";
 
 /// The name of the only member of a row that holds another one: `{"$row":{"$count":3}}`.
@@ -19,6 +29,26 @@ pub const NDJSON_COUNT: &str = "$count";
 /// counts, and a body that broke off behind it for a whole one. So it is written as the only member of an object, and so is
 /// one that looks like such an object itself; all others are written as they are. [`JsonItems::counted`](super::JsonItems::counted) takes
 /// them out again; whoever reads the lines by other means has to do that as well.
+///
+/// ```
+/// use futures_util::{StreamExt, stream};
+/// use http::Request;
+/// use http_body_util::BodyExt;
+/// use serde_json::{Value, json};
+/// use std::convert::Infallible;
+/// use tower_egress::json::{JsonItems, JsonRows};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let row = json!({"$count": 0});
+/// let rows = stream::iter([Ok::<_, Infallible>(row.clone())]);
+/// let response = JsonRows::ndjson().respond(&Request::new(()), rows).await?;
+/// let bytes = response.into_body().collect().await?.to_bytes();
+/// assert_eq!(bytes, "{\"$row\":{\"$count\":0}}\n{\"$count\":1}\n");
+///
+/// let mut items = JsonItems::<_, Value>::counted(http_body_util::Full::new(bytes));
+/// assert_eq!(items.next().await.transpose()?, Some(row));
+/// # Ok(()) }
+/// ```
 pub const NDJSON_ROW: &str = "$row";
 
 #[derive(Deserialize)]

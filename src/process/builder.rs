@@ -12,6 +12,25 @@ use std::{fmt, num::NonZeroUsize, time::Duration};
 ///
 /// [`run`](Self::run), [`collect`](Self::collect) or [`for_each`](Self::for_each) has it done.
 ///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tower_egress::{Limiter, TokioTimer, process::Process};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let six = NonZeroUsize::new(6).unwrap();
+/// let limiter = Limiter::new(six, TokioTimer::new());
+/// let repos = futures_util::stream::iter(["a/b", "c/d", "e"]);
+/// let (owners, outcome) = Process::new(repos, TokioTimer::new())
+///     .concurrency(six)
+///     .connection_limit(limiter)
+///     .keep_errors(10)
+///     .collect(async |repo: &str| repo.split_once('/').map(|(owner, _)| owner).ok_or("no owner"))
+///     .await;
+/// assert_eq!(owners, ["a", "c"]);
+/// assert_eq!((outcome.done, outcome.failed, outcome.errors[0].index), (2, 1, 2));
+/// # }
+/// ```
+///
 /// # Defaults
 ///
 /// - [`concurrency`](Self::concurrency): 1
