@@ -1,8 +1,9 @@
-//! What batches and processes must do on every platform: cases that need a timer, but no certain time.
+//! What batches, processes and JSON must do on every platform: cases that need a timer, but no certain time.
 //!
 //! A case fails with a sentence.
 
 mod batches;
+mod json;
 mod processes;
 pub mod schedule;
 
@@ -57,6 +58,11 @@ cases! {
     processes::a_consumer_may_use_the_same_limit,
     processes::many_items_are_processed_once,
     processes::an_end_in_the_middle_loses_nothing,
+    json::small_sets_are_whole_and_larger_ones_streamed,
+    json::an_error_is_no_short_success,
+    json::a_part_is_told_from_the_whole,
+    json::items_come_one_by_one,
+    json::bad_items_are_told,
 }
 
 /// Complains unless both are the same.
