@@ -4,6 +4,9 @@ use super::{NDJSON_COUNT, NDJSON_ROW, RowError, record};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
+/// A buffer that was larger is not used again.
+const LARGE: usize = 64 * 1024;
+
 /// How rows are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Format {
@@ -91,6 +94,11 @@ impl Writer {
 
     /// Takes what was written.
     pub(super) fn take(&mut self) -> Bytes {
-        self.buffer.split().freeze()
+        let taken = self.buffer.split().freeze();
+        if taken.len() > LARGE {
+            // What one large row took would be kept for all that follow.
+            self.buffer = BytesMut::new();
+        }
+        taken
     }
 }

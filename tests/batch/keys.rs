@@ -74,9 +74,9 @@ fn the_batch_that_has_waited_longest_is_next() {
     assert_eq!(*log.borrow(), ['z', 'm', 'a', 'a']);
 }
 
-/// What a batch costs must not depend on how many others wait.
+/// What a batch costs must not depend on how many others wait: this took minutes.
 #[test]
-fn many_keys_are_handled_one_by_one_and_nothing_is_kept_of_them() {
+fn many_keys_are_handled_one_by_one() {
     let timer = ManualTimer::new();
     let (batches, end) =
         BatchBuilder::new().build_keyed(timer.clone(), |key: &u32, items: Vec<u32>| {

@@ -139,6 +139,38 @@ fn of_100_000_waiters_each_is_answered() {
     );
 }
 
+#[test]
+fn keys_that_come_and_go_leave_nothing() {
+    let peak = |keys: u32| {
+        let info = allocation_counter::measure(|| {
+            let timer = ManualTimer::new();
+            let builder = BatchBuilder::new().capacity(count(200)).max_keys(count(20));
+            let (batches, end) = builder.build_keyed(timer.clone(), |_: &u32, items: Vec<u32>| {
+                drop(timer.requested());
+                let timer = timer.clone();
+                async move {
+                    sleep(&timer, Duration::from_millis(1)).await;
+                    Handled::Ok(items.into_iter().map(Ok).collect())
+                }
+            });
+            let work = async {
+                for key in 0..keys {
+                    batches.push(key, key).await.unwrap();
+                    // One that is withdrawn, of another key.
+                    let mut add = task::spawn(batches.add(key + keys, key));
+                    assert!(key % 10 != 0 || add.poll().is_pending());
+                }
+                batches.close().await.unwrap();
+            };
+            run(&timer, work, end);
+        });
+        info.bytes_max
+    };
+    peak(1000);
+    let (few, many) = (peak(1000), peak(30_000));
+    assert!(many <= few + few / 10, "{few} bytes became {many}");
+}
+
 /// Runs the law, and returns how it ended and the most bytes that were allocated at once.
 fn law(seed: u64, items: u32) -> (Ending, u64) {
     let mut ending = None;

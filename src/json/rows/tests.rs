@@ -251,6 +251,23 @@ fn rows_are_made_as_the_body_is_read() {
     }
 }
 
+/// The answer is there as soon as it is known that it is streamed, and its first bytes with it.
+#[test]
+fn the_first_byte_waits_for_no_more_rows_than_the_threshold() {
+    for (there, is_answered) in [(50, false), (51, true)] {
+        let source = rows(there).chain(stream::pending());
+        let json = JsonRows::array();
+        let answer = json.respond(&get(), source).now_or_never();
+        assert_eq!(answer.is_some(), is_answered, "of {there} rows");
+        let Some(answer) = answer else { continue };
+        let mut body = answer.unwrap().into_body();
+        let frame = body.frame().now_or_never().unwrap().unwrap().unwrap();
+        let text = frame.into_data().unwrap();
+        assert!(text.starts_with(b"[0,") && text.ends_with(b",50"));
+        assert!(body.frame().now_or_never().is_none(), "the rest is to come");
+    }
+}
+
 #[test]
 fn what_is_there_goes_out_while_the_source_waits() {
     let mut polls = 0;
