@@ -134,6 +134,7 @@ impl<K: Ord + Clone, I, R, E> Queue<K, I, R, E> {
     pub(super) fn add(&mut self, key: K, item: I, is_awaited: bool) -> (u64, Option<Waker>) {
         let number = self.next;
         self.next += 1;
+        self.lanes.add(key, number, item);
         self.stats.added += 1;
         let room = u64::try_from(self.limits.capacity.get()).unwrap_or(u64::MAX);
         if self.stats.waiting >= room {
@@ -143,7 +144,6 @@ impl<K: Ord + Clone, I, R, E> Queue<K, I, R, E> {
         if is_awaited {
             self.replies.insert(number, Reply::Awaited(None));
         }
-        self.lanes.add(key, number, item);
         // Each time, for the clock is read there: a batch waits from its first item on, whichever that will be. `Run` leaves a
         // waker when it has looked, so of all that are added between two looks only the first one calls it.
         (number, self.runner.take())

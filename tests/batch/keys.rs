@@ -90,3 +90,51 @@ fn many_keys_are_handled_one_by_one() {
     };
     run(&timer, work, end);
 }
+
+/// A key that panics when it is cloned takes its own item along and nobody else's.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_key_that_panics_leaves_no_half_of_an_item() {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicU32, Ordering::Relaxed},
+    };
+    static CLONES: AtomicU32 = AtomicU32::new(u32::MAX);
+
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    struct Key(u32);
+
+    impl Clone for Key {
+        fn clone(&self) -> Self {
+            let left = CLONES.fetch_sub(1, Relaxed);
+            assert!(left != 0, "that was one too many");
+            Self(self.0)
+        }
+    }
+
+    for clones in 0..5 {
+        let timer = ManualTimer::new();
+        let builder = BatchBuilder::new().max_items(count(2));
+        let (batches, end) = builder.build_keyed(timer.clone(), |_: &Key, items: Vec<u32>| async {
+            Handled::Ok(items.into_iter().map(Ok).collect())
+        });
+        CLONES.store(clones, Relaxed);
+        let mut bad = task::spawn(batches.add(Key(1), 1));
+        let panicked = catch_unwind(AssertUnwindSafe(|| drop(bad.poll()))).is_err();
+        CLONES.store(u32::MAX, Relaxed);
+        drop(bad);
+        let work = async {
+            let (one, other) = join!(batches.add(Key(1), 2), batches.add(Key(0), 3));
+            assert_eq!((one, other), (Ok(2), Ok(3)));
+            let stats = batches.stats();
+            assert_eq!(
+                (stats.waiting, stats.handling),
+                (0, 0),
+                "after {clones} clones"
+            );
+            drop(batches);
+        };
+        run(&timer, work, end);
+        assert!(panicked || clones >= 3, "{clones}");
+    }
+}

@@ -20,12 +20,11 @@ mod when;
 use self::toolbox::{SECOND, count, sleep};
 use egress_time::{Clock, Instant, ManualTimer};
 use futures_util::{
-    future::{join, join_all, select},
+    future::{join, join_all},
     join,
 };
 use std::{
     cell::{Cell, RefCell},
-    pin::pin,
     rc::Rc,
     time::Duration,
 };

@@ -1,8 +1,8 @@
 //! Many threads, many items, many waiters.
 
 use super::*;
-use futures_util::future::Either;
-use std::collections::BTreeSet;
+use futures_util::future::{Either, select};
+use std::{collections::BTreeSet, pin::pin};
 use toolbox_suite::schedule::{self, Ending, Size};
 use tower_egress::TokioTimer;
 

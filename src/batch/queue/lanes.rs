@@ -62,18 +62,21 @@ impl<K, I> Lanes<K, I> {
 
 impl<K: Ord + Clone, I> Lanes<K, I> {
     pub(super) fn add(&mut self, key: K, number: u64, item: I) {
-        let lane = self.lanes.entry(key.clone()).or_default();
-        let is_known = lane.is_dated();
-        lane.add(number, item);
-        let (first, length) = (lane.first(), lane.len());
-        if length == 1 {
-            self.firsts.insert(number, key.clone());
+        // What is foreign comes first: a key that panics when it is cloned or compared leaves no half of an item.
+        if !self.lanes.contains_key(&key) {
+            let owner = key.clone();
+            self.lanes.insert(key.clone(), Lane::default());
+            self.firsts.insert(number, owner);
         }
-        if length >= self.max_items {
-            self.full.extend(first);
-        }
-        if is_known {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        if lane.is_dated() {
             self.new.insert(key);
+        }
+        lane.add(number, item);
+        if lane.len() >= self.max_items {
+            self.full.extend(lane.first());
         }
     }
 
