@@ -59,6 +59,7 @@ mod body;
 mod conditional;
 mod error;
 mod items;
+mod record;
 mod rows;
 mod scan;
 mod writer;
@@ -67,11 +68,6 @@ pub use self::{
     body::JsonBody,
     error::{ItemError, RowError},
     items::JsonItems,
+    record::{NDJSON_COUNT, NDJSON_ROW},
     rows::JsonRows,
 };
-
-/// The name of the only member of the last record of NDJSON, which counts those before it: `{"$count":3}`.
-///
-/// NDJSON has no end of its own: without that record a reader could not tell a part from the whole.
-/// [`JsonItems::counted`] checks it.
-pub const NDJSON_COUNT: &str = "$count";

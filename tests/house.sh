@@ -87,6 +87,7 @@ forbid "a test that does not run" -nE '#!?\[ *(cfg_attr\(.*)?ignore\b|```(.*,)? 
 # that it is not for wasm.
 tested=(layers src)
 compgen -G 'tests/*.rs' >/dev/null && tested+=(tests/*.rs)
+for file in tests/*/main.rs; do [[ ! -f $file ]] || tested+=("${file%/*}"); done
 mapfile -t tested < <(grep -rlE --include='*.rs' '^[[:space:]]*#\[test\]' "${tested[@]}")
 for file in "${tested[@]}"; do
     ! grep -qF 'target_arch = "wasm32"' "$file" || continue

@@ -8,9 +8,9 @@
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::Request;
-use http_body::Body;
-use http_body_util::BodyExt;
-use serde::{Deserialize, Serialize};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use std::convert::Infallible;
 use tower_egress::json::{JsonItems, JsonRows, RowError};
 
@@ -76,4 +76,57 @@ fn a_hundred_thousand_rows_are_read_back_one_by_one() {
     });
     assert_eq!(items, 100_000);
     assert!(held.bytes_max < 200_000, "{} bytes", held.bytes_max);
+}
+
+/// One large row must not have the body hold so much until its end.
+#[test]
+fn a_large_row_is_given_back() {
+    let rows = (0..100_000).map(|id| {
+        Ok::<_, Infallible>(match id {
+            60 => "x".repeat(8 << 20),
+            _ => String::from("small"),
+        })
+    });
+    let request = Request::new(());
+    let json = JsonRows::array();
+    let response = json.respond(&request, stream::iter(rows));
+    let mut body = response.now_or_never().unwrap().unwrap().into_body();
+    let held = allocation_counter::measure(|| {
+        let mut longest = 0;
+        for _ in 0..5 {
+            let frame = body.frame().now_or_never().unwrap().unwrap().unwrap();
+            longest = longest.max(frame.into_data().unwrap().len());
+        }
+        assert!(longest > 8 << 20);
+    });
+    assert!(
+        held.bytes_current < 100_000,
+        "{} bytes are held",
+        held.bytes_current
+    );
+}
+
+#[test]
+fn a_large_item_is_given_back() {
+    let large = Bytes::from(format!("[\"{}\"", "x".repeat(8 << 20)));
+    let pieces = large.len().div_ceil(16_000);
+    let large =
+        (0..pieces).map(move |n| large.slice(n * 16_000..large.len().min((n + 1) * 16_000)));
+    let small = std::iter::repeat_n(Bytes::from_static(b",\"small\",\"small\""), 1000);
+    let frames = large
+        .chain(small)
+        .map(|data| Ok::<_, Infallible>(Frame::data(data)));
+    let body = StreamBody::new(stream::iter(frames));
+    let mut items = Box::pin(JsonItems::<_, IgnoredAny>::array(body).with_max_item(9 << 20));
+    let held = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            items.next().now_or_never().unwrap().unwrap().unwrap();
+        }
+    });
+    assert!(held.bytes_max > 8 << 20);
+    assert!(
+        held.bytes_current < 100_000,
+        "{} bytes are held",
+        held.bytes_current
+    );
 }

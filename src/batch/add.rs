@@ -12,6 +12,23 @@ use std::{
 };
 
 /// Waits for the result of an item; made by [`Batch::add`](super::Batch::add).
+///
+/// It owns what it needs, so it may be kept, or moved to another task, and it may outlive the handle that it was made by.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use tower_egress::{TokioTimer, batch::{Add, Batch}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (lengths, run) = Batch::builder().build(TokioTimer::new(), |words: Vec<&str>| async move {
+///     Ok(words.iter().map(|word| Ok::<_, Infallible>(word.len())).collect())
+/// });
+/// let waiting: Vec<Add<&str, usize, Infallible>> = ["a", "bcd"].map(|word| lengths.add(word)).into();
+/// drop(lengths);
+/// let (answers, ()) = tokio::join!(futures_util::future::try_join_all(waiting), run);
+/// assert_eq!(answers?, [1, 3]);
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is added until it is polled"]
 pub struct Add<I, R, E, K: Ord = ()> {
     stage: Stage<I, R, E, K>,

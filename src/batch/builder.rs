@@ -17,6 +17,26 @@ use std::{num::NonZeroUsize, time::Duration};
 /// - [`concurrency`](Self::concurrency): 1
 /// - [`capacity`](Self::capacity): 1000
 /// - [`max_keys`](Self::max_keys): 100
+///
+/// ```
+/// use std::{convert::Infallible, num::NonZeroUsize, time::Duration};
+/// use tower_egress::{TokioTimer, batch::BatchBuilder};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let count = |count| NonZeroUsize::new(count).unwrap();
+/// let (rows, run) = BatchBuilder::new()
+///     .max_items(count(100))
+///     .max_wait(Duration::from_millis(20))
+///     .concurrency(count(2))
+///     .capacity(count(500))
+///     .build(TokioTimer::new(), |rows: Vec<u32>| async move {
+///         Ok(rows.into_iter().map(Ok::<_, Infallible>).collect())
+///     });
+/// let (answer, closed, ()) = tokio::join!(rows.add(7), rows.close(), run);
+/// closed?;
+/// assert_eq!(answer?, 7);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "this makes nothing until `build` is called"]
 pub struct BatchBuilder {

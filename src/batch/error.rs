@@ -3,6 +3,18 @@
 use std::sync::Arc;
 
 /// Says why an item has no result.
+///
+/// ```
+/// use tower_egress::batch::BatchError;
+///
+/// /// Whether to offer the item once more, to another batch.
+/// fn may_go_again<E>(error: &BatchError<E>) -> bool {
+///     // In all other cases it was handled, or may have been.
+///     matches!(error, BatchError::Closed | BatchError::Gone { taken: false, .. })
+/// }
+/// assert!(may_go_again(&BatchError::<String>::Closed));
+/// assert!(!may_go_again(&BatchError::<String>::Panicked));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError<E> {

@@ -13,6 +13,29 @@ use std::{
 
 /// Waits until everything that was added before is answered; made by [`Batch::flush`](super::Batch::flush) and
 /// [`Batch::close`](super::Batch::close).
+///
+/// ```
+/// use std::{convert::Infallible, time::Duration};
+/// use tower_egress::{TokioTimer, batch::{Batch, Flush}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // By hand, and at no certain time.
+/// let builder = Batch::builder().max_wait(Duration::MAX);
+/// let (log, run) = builder.build(TokioTimer::new(), |lines: Vec<&str>| async move {
+///     Ok(lines.iter().map(|_| Ok::<_, Infallible>(())).collect())
+/// });
+/// let work = async {
+///     log.push("one").await?;
+///     log.push("two").await?;
+///     let flush: Flush<&str, (), Infallible> = log.flush();
+///     flush.await?;
+///     assert_eq!((log.stats().succeeded, log.stats().batches), (2, 1));
+///     log.close().await
+/// };
+/// let (work, ()) = tokio::join!(work, run);
+/// work?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is flushed until it is polled"]
 pub struct Flush<I, R, E, K = ()> {
     shared: Arc<Shared<K, I, R, E>>,

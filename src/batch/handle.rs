@@ -6,6 +6,29 @@ use std::fmt;
 /// Collects items for a handler, and gives each caller the result of its own.
 ///
 /// Clones share the batch. See the [module](super) for when it is handled, and by whom.
+///
+/// ```
+/// use std::{collections::HashMap, sync::Arc, time::Duration};
+/// use tower_egress::{TokioTimer, batch::{Batch, BatchError}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// // One SELECT for all that ask at about the same time.
+/// let names = Arc::new(HashMap::from([(1, "one"), (2, "two")]));
+/// let builder = Batch::builder().max_wait(Duration::from_millis(2));
+/// let (lookup, run) = builder.build(TokioTimer::new(), |ids: Vec<u32>| {
+///     let names = Arc::clone(&names);
+///     async move { Ok(ids.iter().map(|id| names.get(id).copied().ok_or("there is none")).collect()) }
+/// });
+/// let work = async {
+///     let (two, three) = tokio::join!(lookup.add(2), lookup.add(3));
+///     assert_eq!(two, Ok("two"));
+///     assert_eq!(three, Err(BatchError::Item("there is none")));
+///     lookup.close().await
+/// };
+/// let (work, ()) = tokio::join!(work, run);
+/// assert_eq!(work, Ok(()));
+/// # }
+/// ```
 pub struct Batch<I, R, E> {
     handle: Handle<(), I, R, E>,
 }

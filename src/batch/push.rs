@@ -8,6 +8,30 @@ use std::{
 };
 
 /// Waits until there is room for an item; made by [`Batch::push`](super::Batch::push).
+///
+/// ```
+/// use std::{convert::Infallible, num::NonZeroUsize};
+/// use tower_egress::{TokioTimer, batch::{Batch, Push}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let two = NonZeroUsize::new(2).unwrap();
+/// let builder = Batch::builder().max_items(two).capacity(two);
+/// let (log, run) = builder.build(TokioTimer::new(), |lines: Vec<String>| async move {
+///     Ok(lines.iter().map(|_| Ok::<_, Infallible>(())).collect())
+/// });
+/// let work = async {
+///     for line in 0..5 {
+///         // The third one waits until a handler has taken the first two.
+///         let push: Push<String, (), Infallible> = log.push(format!("line {line}"));
+///         push.await?;
+///     }
+///     log.close().await
+/// };
+/// let (work, ()) = tokio::join!(work, run);
+/// work?;
+/// assert_eq!((log.stats().succeeded, log.stats().batches), (5, 3));
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is added until it is polled"]
 pub struct Push<I, R, E, K: Ord = ()> {
     stage: Stage<I, R, E, K>,

@@ -6,11 +6,12 @@
 //! the queue is behind a lock.
 
 mod lane;
+mod lanes;
 mod look;
 mod settled;
 mod waits;
 
-use self::lane::Lane;
+use self::lanes::Lanes;
 use super::{BatchError, BatchStats};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,8 +39,8 @@ pub(super) struct Queue<K, I, R, E> {
     limits: Limits,
     /// The number of the next item. Numbers are never used again.
     next: u64,
-    /// The items that no handler has, by key. None is empty.
-    lanes: BTreeMap<K, Lane<I>>,
+    /// The items that no handler has.
+    lanes: Lanes<K, I>,
     /// Those of them that are beyond the capacity, with whoever waits for room. They are the last ones.
     line: BTreeMap<u64, Option<Waker>>,
     /// The items that somebody waits for.
@@ -81,7 +82,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         Self {
             limits: Limits { capacity, ..limits },
             next: 0,
-            lanes: BTreeMap::new(),
+            lanes: Lanes::new(limits.max_items.get()),
             line: BTreeMap::new(),
             replies: BTreeMap::new(),
             under_way: BTreeSet::new(),
@@ -128,11 +129,12 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     }
 }
 
-impl<K: Ord, I, R, E> Queue<K, I, R, E> {
+impl<K: Ord + Clone, I, R, E> Queue<K, I, R, E> {
     /// Adds an item, and returns its number and who is to be told.
     pub(super) fn add(&mut self, key: K, item: I, is_awaited: bool) -> (u64, Option<Waker>) {
         let number = self.next;
         self.next += 1;
+        self.lanes.add(key, number, item);
         self.stats.added += 1;
         let room = u64::try_from(self.limits.capacity.get()).unwrap_or(u64::MAX);
         if self.stats.waiting >= room {
@@ -142,12 +144,13 @@ impl<K: Ord, I, R, E> Queue<K, I, R, E> {
         if is_awaited {
             self.replies.insert(number, Reply::Awaited(None));
         }
-        self.lanes.entry(key).or_default().add(number, item);
         // Each time, for the clock is read there: a batch waits from its first item on, whichever that will be. `Run` leaves a
         // waker when it has looked, so of all that are added between two looks only the first one calls it.
         (number, self.runner.take())
     }
+}
 
+impl<K: Ord, I, R, E> Queue<K, I, R, E> {
     /// Takes an item back that no handler has, and the result that nobody waits for.
     pub(super) fn withdraw(&mut self, key: &K, number: u64) -> Settled<I, R, E> {
         let mut settled = Settled::new();
@@ -160,15 +163,9 @@ impl<K: Ord, I, R, E> Queue<K, I, R, E> {
         if let Some(waker) = self.line.remove(&number).flatten() {
             settled.idle = Some(waker);
         }
-        let Some(lane) = self.lanes.get_mut(key) else {
+        let Some(item) = self.lanes.remove(key, number) else {
             return settled;
         };
-        let Some(item) = lane.remove(number) else {
-            return settled;
-        };
-        if lane.first().is_none() {
-            self.lanes.remove(key);
-        }
         settled.items.push(item);
         self.stats.waiting -= 1;
         self.stats.withdrawn += 1;

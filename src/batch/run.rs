@@ -25,6 +25,21 @@ pin_project! {
     ///
     /// It ends when the batch is closed, or all its handles are dropped, and everything is answered.
     ///
+    /// ```
+    /// use std::{convert::Infallible, time::Duration};
+    /// use tower_egress::{TokioTimer, batch::{Batch, BatchError}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let builder = Batch::builder().max_wait(Duration::MAX);
+    /// let (batch, run) = builder.build(TokioTimer::new(), |items: Vec<u32>| async move {
+    ///     Ok(items.into_iter().map(Ok::<_, Infallible>).collect())
+    /// });
+    /// // With nobody to handle it, the item is not handled, and who waits for it hears of that.
+    /// let (answer, ()) = tokio::join!(batch.add(1), async { drop(run) });
+    /// assert!(matches!(answer, Err(BatchError::Gone { taken: false, .. })));
+    /// # }
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Dropping it drops the handlers at work, and answers everybody with

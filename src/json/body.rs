@@ -19,6 +19,23 @@ const FRAME: usize = 16 * 1024;
 ///
 /// It asks its source for rows when it is polled, and holds no more than a frame of them. Dropping it drops the source.
 ///
+/// ```
+/// use futures_util::stream;
+/// use http::Request;
+/// use http_body_util::BodyExt;
+/// use tower_egress::json::{JsonRows, RowError};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rows = stream::iter([Ok(1), Ok(2), Err("the database is gone")]);
+/// let streamed = JsonRows::array().with_threshold(0);
+/// let mut body = streamed.respond(&Request::new(()), rows).await?.into_body();
+/// let rows = body.frame().await.expect("some rows")?;
+/// assert_eq!(rows.into_data().expect("no trailers"), "[1,2");
+/// let end = body.frame().await.expect("an error");
+/// assert!(matches!(end, Err(RowError::Source("the database is gone"))));
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 ///
 /// [`RowError`], after the rows before it; nothing follows.

@@ -4,6 +4,22 @@ use crate::{BoxError, fetch::DecodeError};
 use std::{error::Error, fmt};
 
 /// Why rows cannot be answered, or not to their end.
+///
+/// ```
+/// use futures_util::stream;
+/// use http::{Request, StatusCode};
+/// use tower_egress::json::{JsonRows, RowError};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let rows = stream::iter([Ok(1), Err("the database is busy")]);
+/// let status = match JsonRows::array().respond(&Request::new(()), rows).await {
+///     Ok(response) => response.status(),
+///     Err(RowError::Source(_)) => StatusCode::SERVICE_UNAVAILABLE,
+///     Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+/// };
+/// assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RowError<E> {
@@ -34,6 +50,27 @@ impl<E: fmt::Debug + fmt::Display> Error for RowError<E> {}
 /// Why an item cannot be read, or no more of them.
 ///
 /// None says what the body holds.
+///
+/// ```
+/// use futures_util::StreamExt;
+/// use tower_egress::json::{ItemError, JsonItems};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let body = String::from("[1, \"two\", 3, 4");
+/// let mut items = JsonItems::<_, u32>::array(body);
+/// let (mut sum, mut odd) = (0, 0);
+/// let end = loop {
+///     match items.next().await {
+///         Some(Ok(number)) => sum += number,
+///         // It was another item than expected, and the next can be read.
+///         Some(Err(error)) if !error.is_final() => odd += 1,
+///         end => break end,
+///     }
+/// };
+/// assert_eq!((sum, odd), (4, 1));
+/// assert!(matches!(end, Some(Err(ItemError::Truncated { items: 3, .. }))));
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ItemError {

@@ -1,19 +1,18 @@
 //! Items out of a body.
 
+mod take;
+
+use self::take::Read;
 use super::{
-    ItemError,
+    ItemError, record,
     scan::{Found, Scanner},
 };
-use crate::{BoxError, fetch::DecodeError};
-use bytes::{Buf, BytesMut};
+use crate::BoxError;
+use bytes::{Buf, BufMut, BytesMut};
 use futures_core::{Stream, stream::FusedStream};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
-use serde_json::error::Category;
+use serde::de::DeserializeOwned;
 use std::{
     fmt,
     marker::PhantomData,
@@ -21,10 +20,34 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+/// How many frames are read for one item before others get their turn.
+const TURN: usize = 1024;
+
 pin_project! {
+    #[project = Parts]
     /// Reads the items of a JSON array, or of NDJSON, out of a body as they come.
     ///
-    /// It holds one item and a frame of the body. Dropping it drops the body.
+    /// It holds one item and a frame of the body. Dropping it drops the body, and so does the end of the items, whichever it is.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use tower_egress::json::JsonItems;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Repo {
+    ///     name: String,
+    /// }
+    ///
+    /// // Any body will do: that of a response, of a request, or a text.
+    /// let body = String::from("{\"name\": \"tower\", \"stars\": 3700}\n{\"name\": \"hyper\"}\n{\"$count\":2}\n");
+    /// let mut repos = JsonItems::<_, Repo>::counted(body).with_max_item(64 * 1024);
+    /// assert_eq!(repos.next().await.transpose()?.expect("a repo").name, "tower");
+    /// assert_eq!(repos.next().await.transpose()?.expect("a repo").name, "hyper");
+    /// assert!(repos.next().await.is_none(), "and the count was right");
+    /// assert_eq!(repos.items(), 2);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Defaults
     ///
@@ -40,8 +63,9 @@ pin_project! {
     /// `next` may be dropped and called again.
     #[must_use = "streams do nothing unless polled"]
     pub struct JsonItems<B, T> {
+        // Nothing once nothing more can come: a body holds a connection.
         #[pin]
-        body: B,
+        body: Option<B>,
         scanner: Scanner,
         buffer: BytesMut,
         items: u64,
@@ -71,7 +95,7 @@ enum Phase {
 impl<B, T> JsonItems<B, T> {
     fn new(body: B, scanner: Scanner, count: Count) -> Self {
         Self {
-            body,
+            body: Some(body),
             scanner,
             buffer: BytesMut::new(),
             items: 0,
@@ -89,13 +113,14 @@ impl<B, T> JsonItems<B, T> {
 
     /// Reads NDJSON: one item in each line. Empty lines are passed over.
     ///
-    /// A body that breaks off between two lines is not told from a whole one.
+    /// A body that breaks off between two lines is not told from a whole one, and neither is one that breaks off within a
+    /// number in its last line: `12` may have been `123`.
     pub fn ndjson(body: B) -> Self {
         Self::new(body, Scanner::lines(), Count::Unwanted)
     }
 
     /// Reads NDJSON whose last record [counts the others](super::NDJSON_COUNT), as [`JsonRows`](super::JsonRows) writes it. It is
-    /// checked, and is no item.
+    /// checked, and is no item. A row that [another one holds](super::NDJSON_ROW) is taken out of it.
     pub fn counted(body: B) -> Self {
         Self::new(body, Scanner::lines(), Count::Wanted)
     }
@@ -112,13 +137,6 @@ impl<B, T> JsonItems<B, T> {
     }
 }
 
-/// What became of an item.
-enum Read<T> {
-    Item(Result<T, ItemError>),
-    /// It was the record that counts.
-    Counted,
-}
-
 impl<B, T> Stream for JsonItems<B, T>
 where
     B: Body,
@@ -128,13 +146,14 @@ where
     type Item = Result<T, ItemError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut frames = 0;
         loop {
-            let this = self.as_mut().project();
+            let mut this = self.as_mut().project();
             let items = *this.items;
             let next = match *this.phase {
                 Phase::Done => return Poll::Ready(None),
                 Phase::Rest if this.buffer.is_empty() => {
-                    *this.phase = Phase::Done;
+                    this.end();
                     let is_whole = this.scanner.may_end() && *this.count != Count::Wanted;
                     return Poll::Ready((!is_whole).then_some(Err(ItemError::Truncated { items })));
                 }
@@ -146,44 +165,54 @@ where
                     continue;
                 }
                 Found::Wrong => ItemError::Syntax { items },
-                Found::Item(length) if length > *this.max_item => self.too_large(),
+                Found::Item(length) if !this.may_have(length) => self.too_large(),
                 Found::Item(length) => match self.as_mut().take(length) {
                     Read::Counted => continue,
                     Read::Item(Err(error)) if error.is_final() => error,
                     Read::Item(item) => return Poll::Ready(Some(item)),
                 },
-                Found::More if this.buffer.len() > *this.max_item => self.too_large(),
+                Found::More if this.buffer.len() > this.longest() => self.too_large(),
                 Found::More if *this.phase == Phase::Rest => {
-                    if this.scanner.may_end() {
+                    // Where a record is to follow, a line that is not at its end may be a part of one.
+                    let is_cut =
+                        *this.count == Count::Wanted && record::count_of(this.buffer).is_none();
+                    if this.scanner.may_end() && !is_cut {
                         // The last line.
                         this.buffer.extend_from_slice(b"\n");
                         continue;
                     }
                     ItemError::Truncated { items }
                 }
-                Found::More => match ready!(this.body.poll_frame(cx)) {
-                    None => {
-                        *this.phase = Phase::Rest;
-                        continue;
-                    }
-                    Some(Err(error)) => ItemError::Body {
-                        items,
-                        error: error.into(),
-                    },
-                    Some(Ok(frame)) => {
-                        if let Ok(mut data) = frame.into_data() {
-                            while data.has_remaining() {
-                                let chunk = data.chunk();
-                                let length = chunk.len();
-                                this.buffer.extend_from_slice(chunk);
-                                data.advance(length);
-                            }
+                Found::More if frames == TURN => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Found::More => {
+                    frames += 1;
+                    let frame = match this.body.as_mut().as_pin_mut() {
+                        Some(body) => ready!(body.poll_frame(cx)),
+                        None => None,
+                    };
+                    match frame {
+                        None => {
+                            this.body.set(None);
+                            *this.phase = Phase::Rest;
+                            continue;
                         }
-                        continue;
+                        Some(Ok(frame)) => {
+                            if let Ok(data) = frame.into_data() {
+                                this.buffer.put(data);
+                            }
+                            continue;
+                        }
+                        Some(Err(error)) => ItemError::Body {
+                            items,
+                            error: error.into(),
+                        },
                     }
-                },
+                }
             };
-            *self.as_mut().project().phase = Phase::Done;
+            self.as_mut().project().end();
             return Poll::Ready(Some(Err(error)));
         }
     }
@@ -207,65 +236,6 @@ impl<B, T: DeserializeOwned> JsonItems<B, T> {
             limit: self.max_item,
         }
     }
-
-    /// Takes an item and the byte behind it off the buffer.
-    fn take(self: Pin<&mut Self>, length: usize) -> Read<T> {
-        let this = self.project();
-        let items = *this.items;
-        let bytes = this.buffer.split_to(length);
-        this.buffer.advance(1);
-        if *this.count == Count::Read {
-            return Read::Item(Err(ItemError::Syntax { items }));
-        }
-        if *this.count == Count::Wanted
-            && let Some(said) = count_of(&bytes)
-        {
-            *this.count = Count::Read;
-            return if said == items {
-                Read::Counted
-            } else {
-                Read::Item(Err(ItemError::Miscounted { items, said }))
-            };
-        }
-        let item = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-            Category::Data => ItemError::Shape {
-                items,
-                error: DecodeError::new(&error),
-            },
-            _ => ItemError::Syntax { items },
-        });
-        // What serde stops reading at is not looked at further.
-        let item = match item {
-            Err(ItemError::Shape { .. }) if !is_json(&bytes) => Err(ItemError::Syntax { items }),
-            item => item,
-        };
-        if !matches!(item, Err(ItemError::Syntax { .. })) {
-            *this.items += 1;
-        }
-        Read::Item(item)
-    }
-}
-
-fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
-}
-
-/// The record that counts.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Counting {
-    #[serde(rename = "$count")]
-    count: u64,
-}
-
-/// Returns what the record says, if it is the one that counts.
-fn count_of(bytes: &[u8]) -> Option<u64> {
-    // An array would do for serde.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return None;
-    }
-    let counting: Counting = serde_json::from_slice(bytes).ok()?;
-    Some(counting.count)
 }
 
 impl<B, T> fmt::Debug for JsonItems<B, T> {

@@ -16,6 +16,24 @@ use std::{future::poll_fn, hash::Hash, pin::Pin};
 
 /// Answers with rows, whole or streamed.
 ///
+/// ```
+/// use futures_util::stream;
+/// use http::Request;
+/// use http_body_util::BodyExt;
+/// use std::convert::Infallible;
+/// use tower_egress::json::JsonRows;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = Request::get("/api/events").body(())?;
+/// let rows = stream::iter((0..1000).map(Ok::<u32, Infallible>));
+/// let response = JsonRows::ndjson().with_threshold(100).respond(&request, rows).await?;
+/// assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+/// assert!(!response.headers().contains_key("content-length"), "it is streamed");
+/// let text = response.into_body().collect().await?.to_bytes();
+/// assert!(text.ends_with(b"\n999\n{\"$count\":1000}\n"));
+/// # Ok(()) }
+/// ```
+///
 /// # Defaults
 ///
 /// - Up to **50 rows** are answered whole.
@@ -35,6 +53,8 @@ impl JsonRows {
     }
 
     /// Answers with a row in each line, as `application/x-ndjson`, and [a record that counts them](super::NDJSON_COUNT) behind them.
+    ///
+    /// A row that could be taken for that record is [held by another](super::NDJSON_ROW).
     pub const fn ndjson() -> Self {
         Self::new(Format::Ndjson)
     }

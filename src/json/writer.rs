@@ -1,8 +1,11 @@
 //! Rows as bytes.
 
-use super::{NDJSON_COUNT, RowError};
+use super::{NDJSON_COUNT, NDJSON_ROW, RowError, record};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
+
+/// A buffer that was larger is not used again.
+const LARGE: usize = 64 * 1024;
 
 /// How rows are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,10 +46,31 @@ impl Writer {
             });
         }
         if self.format == Format::Ndjson {
-            self.buffer.put_u8(b'\n');
+            self.end_line(start);
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Makes a line of what was written from there on, that is one row for whoever reads it.
+    fn end_line(&mut self, start: usize) {
+        let row = &mut self.buffer[start..];
+        // Of all bytes, without an early end: that is done many at a time.
+        if (row.iter()).fold(false, |is_one, byte| is_one | ends_a_line(*byte)) {
+            // A raw value may be spread over several lines; in JSON a line can only end between tokens.
+            row.iter_mut()
+                .filter(|byte| ends_a_line(**byte))
+                .for_each(|byte| *byte = b' ');
+        }
+        let row = &self.buffer[start..];
+        if record::count_of(row).is_some() || record::holds_a_row(row) {
+            let row = self.buffer.split_off(start);
+            let opening = format!("{{\"{NDJSON_ROW}\":");
+            self.buffer.put_slice(opening.as_bytes());
+            self.buffer.put_slice(&row);
+            self.buffer.put_u8(b'}');
+        }
+        self.buffer.put_u8(b'\n');
     }
 
     /// Writes what comes behind the last row.
@@ -72,6 +96,15 @@ impl Writer {
 
     /// Takes what was written.
     pub(super) fn take(&mut self) -> Bytes {
-        self.buffer.split().freeze()
+        let taken = self.buffer.split().freeze();
+        if taken.len() > LARGE {
+            // What one large row took would be kept for all that follow.
+            self.buffer = BytesMut::new();
+        }
+        taken
     }
+}
+
+const fn ends_a_line(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }

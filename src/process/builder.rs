@@ -1,16 +1,35 @@
 //! How a process is made.
 
-use super::{Chunks, ProcessHandle, handle::Shared, producer::Pace};
+use super::{Chunks, ProcessHandle, handle::Owner, producer::Pace};
 use egress_concurrency_limit::Limiter;
 use egress_time::Timer;
 use egress_token_bucket::Bucket;
 use futures_core::Stream;
 use futures_util::stream;
-use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 /// Work on each item of a stream; see the [module](super).
 ///
 /// [`run`](Self::run), [`collect`](Self::collect) or [`for_each`](Self::for_each) has it done.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tower_egress::{Limiter, TokioTimer, process::Process};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let six = NonZeroUsize::new(6).unwrap();
+/// let limiter = Limiter::new(six, TokioTimer::new());
+/// let repos = futures_util::stream::iter(["a/b", "c/d", "e"]);
+/// let (owners, outcome) = Process::new(repos, TokioTimer::new())
+///     .concurrency(six)
+///     .connection_limit(limiter)
+///     .keep_errors(10)
+///     .collect(async |repo: &str| repo.split_once('/').map(|(owner, _)| owner).ok_or("no owner"))
+///     .await;
+/// assert_eq!(owners, ["a", "c"]);
+/// assert_eq!((outcome.done, outcome.failed, outcome.errors[0].index), (2, 1, 2));
+/// # }
+/// ```
 ///
 /// # Defaults
 ///
@@ -24,7 +43,7 @@ pub struct Process<S: Stream, T> {
     pub(super) stream: S,
     pub(super) items_of: fn(&S::Item) -> u64,
     pub(super) timer: T,
-    pub(super) shared: Arc<Shared>,
+    pub(super) owner: Owner,
     pub(super) pace: Pace,
     pub(super) in_order: bool,
     pub(super) keep_errors: usize,
@@ -50,13 +69,13 @@ impl<S: Stream, T: Timer> Process<S, T> {
             (low, Some(high)) if low == high => u64::try_from(low).ok(),
             _ => None,
         };
-        let shared = Shared::default();
-        shared.lock().counts.total = total;
+        let owner = Owner::default();
+        owner.shared().lock().counts.total = total;
         Self {
             stream,
             items_of: |_| 1,
             timer,
-            shared: Arc::new(shared),
+            owner,
             pace: Pace {
                 concurrency: NonZeroUsize::MIN,
                 pause_every: None,
@@ -78,7 +97,7 @@ impl<S: Stream, T: Timer> Process<S, T> {
             stream: Chunks::new(self.stream, size),
             items_of: |chunk| u64::try_from(chunk.len()).unwrap_or(u64::MAX),
             timer: self.timer,
-            shared: self.shared,
+            owner: self.owner,
             pace: self.pace,
             in_order: self.in_order,
             keep_errors: self.keep_errors,
@@ -116,7 +135,7 @@ impl<S: Stream, T: Timer> Process<S, T> {
 
     /// Says how many items there are, for the progress.
     pub fn total(self, total: u64) -> Self {
-        self.shared.lock().counts.total = Some(total);
+        self.owner.shared().lock().counts.total = Some(total);
         self
     }
 
@@ -162,7 +181,7 @@ impl<S: Stream, T: Timer> Process<S, T> {
 
     /// Returns what reads the progress, and stops it.
     pub fn handle(&self) -> ProcessHandle<T> {
-        ProcessHandle::new(Arc::clone(&self.shared), self.timer.clone())
+        ProcessHandle::new(self.owner.shared(), self.timer.clone())
     }
 }
 

@@ -13,6 +13,18 @@ pin_project! {
     /// The items of a stream, several at a time; made by [`Process::chunks`](super::Process::chunks).
     ///
     /// All chunks are full but the last one. One that is not full is not handed over before the stream ends.
+    ///
+    /// ```
+    /// use std::{convert::Infallible, num::NonZeroUsize};
+    /// use tower_egress::{TokioTimer, process::Process};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let four = NonZeroUsize::new(4).unwrap();
+    /// let chunks = Process::iter(0..10, TokioTimer::new()).chunks(four);
+    /// let (chunks, _) = chunks.collect(async |chunk: Vec<u32>| Ok::<_, Infallible>(chunk)).await;
+    /// assert_eq!(chunks, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
+    /// # }
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct Chunks<S: Stream> {
         // Nothing once it has ended.

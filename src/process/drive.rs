@@ -13,7 +13,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 /// How often room is made for more before others get their turn.
 const TURN: usize = 32;
 
-/// Notes the end, also when the process is dropped.
+/// Notes when it ended, also when the process is dropped.
 struct EndOnDrop<T: Timer>(Arc<Shared>, T);
 
 impl<T: Timer> Drop for EndOnDrop<T> {
@@ -77,13 +77,14 @@ impl<S: Stream, T: Timer> Process<S, T> {
             stream,
             items_of,
             timer,
-            shared,
+            owner,
             pace,
             in_order,
             keep_errors,
             bucket,
             limiter,
         } = self;
+        let shared = owner.shared();
         shared.begin(timer.now());
         let _end = EndOnDrop(Arc::clone(&shared), timer.clone());
         let is_open = bucket.is_none() && limiter.is_none();

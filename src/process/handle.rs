@@ -46,6 +46,7 @@ pub(super) struct State {
     pub(super) counts: Counts,
     began: Option<Instant>,
     ended: Option<Instant>,
+    is_over: bool,
     pub(super) is_stopped: bool,
     driver: Option<Waker>,
 }
@@ -85,6 +86,22 @@ impl Shared {
     }
 }
 
+/// What a process has, run or not: when it is dropped, it is over.
+#[derive(Default)]
+pub(super) struct Owner(Arc<Shared>);
+
+impl Owner {
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+    }
+}
+
 impl<T> ProcessHandle<T> {
     pub(super) const fn new(shared: Arc<Shared>, timer: T) -> Self {
         Self { shared, timer }
@@ -106,10 +123,11 @@ impl<T: Clock> ProcessHandle<T> {
     /// Returns how far it has come.
     pub fn progress(&self) -> Progress {
         let state = self.shared.lock();
-        let (counts, began, ended) = (state.counts, state.began, state.ended);
+        let (counts, is_over) = (state.counts, state.is_over);
+        let (began, ended) = (state.began, state.ended);
         drop(state);
         let elapsed = began.map(|began| ended.unwrap_or_else(|| self.timer.now()) - began);
-        counts.progress(elapsed.unwrap_or_default(), ended.is_some())
+        counts.progress(elapsed.unwrap_or_default(), is_over)
     }
 }
 
@@ -126,7 +144,7 @@ impl<T> fmt::Debug for ProcessHandle<T> {
         f.debug_struct("ProcessHandle")
             .field("counts", &state.counts)
             .field("is_stopped", &state.is_stopped)
-            .field("is_over", &state.ended.is_some())
+            .field("is_over", &state.is_over)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,21 @@ use egress_concurrency_limit::ConcurrencyLimitError;
 ///
 /// It counts items, those of chunks too. `begun = done + failed`: the first `begun` items of the stream are accounted for, and
 /// on no other was worked.
+///
+/// ```
+/// use tower_egress::{TokioTimer, process::{End, Process}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let outcome = Process::iter([4, 0, 2], TokioTimer::new())
+///     .run(async |number: u32| 8_u32.checked_div(number).ok_or("no number"))
+///     .await;
+/// assert!(matches!(outcome.end, End::Complete));
+/// assert_eq!((outcome.begun, outcome.done, outcome.failed, outcome.left), (3, 2, 1, Some(0)));
+/// // For whoever takes one failure for all of it.
+/// let failed = outcome.into_result().unwrap_err();
+/// assert_eq!(failed.index, 1);
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "some items may have failed"]
 #[non_exhaustive]
@@ -39,6 +54,20 @@ impl<E> Outcome<E> {
 }
 
 /// One item, or one chunk, that failed.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tower_egress::{TokioTimer, process::Process};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let outcome = Process::iter(0..30, TokioTimer::new())
+///     .chunks(NonZeroUsize::new(10).unwrap())
+///     .run(async |chunk: Vec<u32>| if chunk.contains(&15) { Err("full") } else { Ok(()) })
+///     .await;
+/// let failed = &outcome.errors[0];
+/// assert_eq!((failed.index, failed.items, failed.error), (10, 10, "full"));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("item {index} failed{}", others(.items))]
 #[non_exhaustive]
@@ -60,6 +89,21 @@ fn others(items: &u64) -> String {
 }
 
 /// Why a process ended.
+///
+/// ```
+/// use tower_egress::{TokioTimer, process::{End, Process}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let outcome = Process::iter(0..10, TokioTimer::new())
+///     .stop_at_first_error()
+///     .run(async |number: u32| if number == 3 { Err("bad") } else { Ok(()) })
+///     .await;
+/// match outcome.end {
+///     End::Failed => assert_eq!(outcome.left, Some(6)),
+///     end => panic!("{end:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum End {

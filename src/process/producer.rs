@@ -188,11 +188,14 @@ where
             });
             *this.since_pause += 1;
             let (every, after) = (this.pace.pause_every, this.pace.pause_after);
+            let now = this.timer.now();
+            // A clock that was set back does not end the pauses until it shows that time again.
+            *this.paused_at = now.min(*this.paused_at);
             if every.is_some_and(|every| *this.since_pause >= every.get())
-                || after.is_some_and(|after| this.timer.now() - *this.paused_at >= after)
+                || after.is_some_and(|after| now - *this.paused_at >= after)
             {
                 *this.since_pause = 0;
-                let end = this.timer.now() + PAUSE;
+                let end = now + PAUSE;
                 this.pause
                     .set(Some(SleepUntil::new(this.timer.clone(), end)));
             }

@@ -6,6 +6,26 @@ use std::time::Duration;
 /// A snapshot of a process, taken in one moment. It counts items, those of chunks too.
 ///
 /// Durations are serialized in milliseconds.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use tower_egress::{TokioTimer, process::Process};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let process = Process::iter(0..4, TokioTimer::new());
+/// let handle = process.handle();
+/// let outcome = process
+///     .for_each(async |number: u32| Ok::<_, Infallible>(number), async |number| {
+///         let progress = handle.progress();
+///         assert_eq!((progress.total, progress.done), (Some(4), u64::from(number)));
+///         assert_eq!(progress.fraction(), Some(f64::from(number) / 4.0));
+///         Ok(())
+///     })
+///     .await;
+/// assert_eq!(outcome.done, 4);
+/// assert!(handle.progress().is_over);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {

@@ -43,19 +43,30 @@ impl<I> Lane<I> {
         self.items.into_values().map(|(item, _)| item)
     }
 
-    /// Notes that what was not seen before has arrived now, and returns when the first one has.
-    pub(super) fn date(&mut self, next: u64, now: Instant) -> Instant {
+    /// Tells whether the arrival of all its items is known.
+    pub(super) fn is_dated(&self) -> bool {
+        (self.items.keys().next_back()).is_none_or(|last| *last < self.dated_to)
+    }
+
+    /// Notes that what was not seen before has arrived now.
+    pub(super) fn date(&mut self, next: u64, now: Instant) {
         for (_, since) in self.items.range_mut(self.dated_to..).map(|(_, item)| item) {
             *since = now;
         }
         self.dated_to = next;
-        let Some(mut first) = self.items.first_entry() else {
-            return now;
-        };
-        let (_, since) = first.get_mut();
-        // A clock that was set back has it wait once more, and not until that time comes again.
-        *since = now.min(*since);
-        *since
+    }
+
+    /// Returns when the first item has arrived.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.items.values().next().map(|(_, since)| *since)
+    }
+
+    /// Has nothing arrive later than now.
+    pub(super) fn set_back(&mut self, now: Instant) {
+        let dated = self.items.range_mut(..self.dated_to);
+        for (_, since) in dated.map(|(_, item)| item) {
+            *since = now.min(*since);
+        }
     }
 
     /// Takes the first items, at most so many, of those before a number.

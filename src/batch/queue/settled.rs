@@ -1,6 +1,6 @@
 //! What is settled, and who is to hear of it.
 
-use super::{End, Flushing, Lane, Queue, Reply};
+use super::{End, Flushing, Queue, Reply};
 use crate::batch::BatchError;
 use std::{collections::BTreeSet, task::Waker};
 
@@ -65,7 +65,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         if self.end.is_some() {
             return settled;
         }
-        let waits: BTreeSet<u64> = self.lanes.values().flat_map(Lane::numbers).collect();
+        let waits: BTreeSet<u64> = self.lanes.numbers().collect();
         if waits.is_empty() && self.under_way.is_empty() && self.is_over() {
             self.end = Some(End::Done);
             return settled;
@@ -86,10 +86,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         settled
             .wakers
             .extend(self.line.values_mut().filter_map(Option::take));
-        let lanes = std::mem::take(&mut self.lanes);
-        settled
-            .items
-            .extend(lanes.into_values().flat_map(Lane::into_items));
+        settled.items.extend(self.lanes.drain());
         let stats = &mut self.stats;
         stats.lost = stats.waiting + stats.handling;
         (stats.waiting, stats.handling) = (0, 0);
@@ -98,9 +95,8 @@ impl<K, I, R, E> Queue<K, I, R, E> {
 
     /// Whatever is before this number is answered.
     pub(super) fn answered_to(&self) -> u64 {
-        let waiting = self.lanes.values().filter_map(Lane::first).min();
         let under_way = self.under_way.first().copied();
-        [waiting, under_way]
+        [self.lanes.oldest(), under_way]
             .into_iter()
             .flatten()
             .min()

@@ -67,8 +67,8 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         match self.flushes.get_mut(&flush) {
             None => Ok(Ok(())),
             Some(Flushing::Awaited(place)) => Err(place.replace(waker)),
+            // It is forgotten with the future: whenever that asks, this is the answer.
             Some(Flushing::Lost) => {
-                self.flushes.remove(&flush);
                 let taken = !self.under_way.is_empty();
                 Ok(Err(BatchError::Gone { taken }))
             }

@@ -1,10 +1,12 @@
 use super::*;
-use crate::json::NDJSON_COUNT;
+use crate::json::{NDJSON_COUNT, NDJSON_ROW};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -267,4 +269,117 @@ fn nothing_else_is_read_than_serde_json_would() {
 #[test]
 fn the_bound_is_as_documented() {
     assert_eq!(JsonItems::<_, u64>::array(String::new()).max_item, 1 << 20);
+}
+
+/// A body of frames that are all there, and a guard that says whether it is held.
+fn held(frames: Vec<&'static [u8]>) -> (impl Body<Data = Bytes, Error = BoxError>, Arc<()>) {
+    let alive = Arc::new(());
+    let guard = Arc::clone(&alive);
+    let frames = stream::iter(frames).map(move |frame| {
+        let _ = &guard;
+        Ok(Frame::data(Bytes::from_static(frame)))
+    });
+    (StreamBody::new(frames), alive)
+}
+
+#[test]
+fn what_ends_is_no_longer_held() {
+    for frames in [
+        vec![&b"[1"[..], b"]"],
+        vec![b"[1 x]", b"more"],
+        vec![b"[1", b"111111111111111111"],
+    ] {
+        let (body, alive) = held(frames);
+        let mut items = Box::pin(JsonItems::<_, u64>::array(body).with_max_item(9));
+        assert_eq!(Arc::strong_count(&alive), 2);
+        while items
+            .next()
+            .now_or_never()
+            .unwrap()
+            .is_some_and(|item| item.is_ok())
+        {}
+        let _ = items.next().now_or_never();
+        assert_eq!(Arc::strong_count(&alive), 1, "a body holds a connection");
+    }
+}
+
+/// Nothing comes of it, and it is always ready.
+#[test]
+fn an_endless_flood_of_nothing_lets_others_have_their_turn() {
+    for frame in [&b""[..], b"  \n"] {
+        let flood = StreamBody::new(stream::repeat_with(|| {
+            Ok::<_, BoxError>(Frame::data(Bytes::from_static(frame)))
+        }));
+        let mut items = tokio_test::task::spawn(JsonItems::<_, u64>::ndjson(flood));
+        for _ in 0..3 {
+            assert!(items.poll_next().is_pending());
+            assert!(items.is_woken(), "it goes on");
+        }
+        assert!(items.buffer.len() <= frame.len());
+    }
+}
+
+#[test]
+fn a_part_of_a_line_is_no_item_where_a_record_is_to_follow() {
+    let whole = format!("1\n2\n345\n{{\"{NDJSON_COUNT}\":3}}\n");
+    for cut in 0..whole.len() - 1 {
+        let (good, bad) = counted(&whole[..cut]);
+        let expected: Vec<_> = [1, 2, 345].map(|n| json!(n)).into();
+        assert!(expected.starts_with(&good), "{good:?} after {cut} bytes");
+        assert_eq!(bad.len(), 1, "{bad:?} after {cut} bytes");
+    }
+}
+
+#[test]
+fn the_bound_is_on_items_and_not_on_the_record() {
+    let body = format!("12\n{{\"{NDJSON_COUNT}\":1}}\n");
+    let items = JsonItems::<_, u64>::counted(body).with_max_item(2);
+    assert_eq!(read(items), (vec![12], vec![]));
+    let row = format!("{{\"{NDJSON_COUNT}\":7}}");
+    let body = format!("{{\"{NDJSON_ROW}\":{row}}}\n{{\"{NDJSON_COUNT}\":1}}");
+    for (limit, fits) in [(row.len(), true), (1, true)] {
+        let items = JsonItems::<_, Value>::counted(body.clone()).with_max_item(limit);
+        assert_eq!(read(items).1.is_empty(), fits);
+    }
+    let long = format!("{}\n", "1".repeat(70));
+    let items = JsonItems::<_, f64>::counted(long).with_max_item(69);
+    assert!(read(items).1[0].contains("larger than 69 bytes"));
+}
+
+/// What looks odd, and what becomes of it.
+#[test]
+fn oddities() {
+    for (text, error) in [
+        ("\u{feff}[1]", "what comes after 0 items is not JSON"),
+        ("[\"\\ud800\"]", "what comes after 0 items is not JSON"),
+        (
+            "[1, \"\\u12",
+            "the body ends after 1 items, and is not whole",
+        ),
+        ("[1e999]", "what comes after 0 items is not JSON"),
+        ("[1]\u{0}", "what comes after 1 items is not JSON"),
+    ] {
+        for size in 1..5 {
+            let (_, bad) = read(JsonItems::<_, Value>::array(pieces(
+                text.as_bytes(),
+                size,
+                false,
+            )));
+            assert_eq!(bad, [error], "{text:?}");
+        }
+    }
+    let deep = |n: usize| format!("[{}{}]", "[".repeat(n), "]".repeat(n));
+    assert_eq!(array(&deep(126)).1, [""; 0]);
+    assert_eq!(array(&deep(200)).1.len(), 1, "serde_json's own limit");
+    let (good, bad) = read(JsonItems::<_, IgnoredAny>::array(deep(100_000)));
+    assert_eq!((good.len(), bad.len()), (1, 0), "no stack is used up");
+    let (good, bad) = lines("{\"a\":1}\r\n\r\n \r\n[2]\r\n");
+    assert_eq!((good.len(), bad), (2, vec![]));
+    // An escape, a pair of surrogates and an umlaut, cut anywhere.
+    let text = "[\"\\ud83d\\ude00 \\\\ \\\" é\", -12.5e-3]";
+    let expected: Vec<Value> = serde_json::from_str(text).unwrap();
+    for size in 1..text.len() {
+        let items = JsonItems::array(pieces(text.as_bytes(), size, false));
+        assert_eq!(read(items), (expected.clone(), vec![]));
+    }
 }

@@ -7,6 +7,7 @@ use futures_util::{
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Serializer;
+use serde_json::{Value, value::RawValue};
 use std::{
     sync::{
         Arc,
@@ -250,6 +251,23 @@ fn rows_are_made_as_the_body_is_read() {
     }
 }
 
+/// The answer is there as soon as it is known that it is streamed, and its first bytes with it.
+#[test]
+fn the_first_byte_waits_for_no_more_rows_than_the_threshold() {
+    for (there, is_answered) in [(50, false), (51, true)] {
+        let source = rows(there).chain(stream::pending());
+        let json = JsonRows::array();
+        let answer = json.respond(&get(), source).now_or_never();
+        assert_eq!(answer.is_some(), is_answered, "of {there} rows");
+        let Some(answer) = answer else { continue };
+        let mut body = answer.unwrap().into_body();
+        let frame = body.frame().now_or_never().unwrap().unwrap().unwrap();
+        let text = frame.into_data().unwrap();
+        assert!(text.starts_with(b"[0,") && text.ends_with(b",50"));
+        assert!(body.frame().now_or_never().is_none(), "the rest is to come");
+    }
+}
+
 #[test]
 fn what_is_there_goes_out_while_the_source_waits() {
     let mut polls = 0;
@@ -297,4 +315,77 @@ fn the_body_of_a_source_that_is_send_is_send() {
 fn the_defaults_are_as_documented() {
     assert_eq!(JsonRows::array().threshold, 50);
     assert_eq!(JsonRows::ndjson().version, None);
+}
+
+/// Raw JSON, as it may come out of a database.
+fn raw(texts: &[&str]) -> impl Stream<Item = Result<Box<RawValue>, String>> + use<> {
+    let rows: Vec<_> = texts
+        .iter()
+        .map(|text| Ok(RawValue::from_string((*text).to_owned()).unwrap()))
+        .collect();
+    stream::iter(rows)
+}
+
+fn read_back(text: &str) -> (Vec<Value>, Option<String>) {
+    let items = JsonItems::<_, Value>::counted(text.to_owned());
+    let read: Vec<_> = items.collect().now_or_never().unwrap();
+    let error = read.last().and_then(|last| last.as_ref().err());
+    let error = error.map(ToString::to_string);
+    (read.into_iter().flatten().collect(), error)
+}
+
+#[test]
+fn a_row_of_several_lines_becomes_one() {
+    let rows = ["{\n  \"a\": \"b\\nc\",\r\n  \"d\": [\n1\r]\n}", "2"];
+    let streamed = JsonRows::ndjson().with_threshold(0);
+    let (text, error) = read(respond(&streamed, &get(), raw(&rows)).unwrap());
+    assert_eq!((text.lines().count(), error), (3, None), "{text}");
+    let expected = rows.map(|row| serde_json::from_str::<Value>(row).unwrap());
+    assert_eq!(read_back(&text), (expected.into(), None));
+}
+
+/// Whatever the rows are, each part of the body is told from the whole.
+#[test]
+fn no_row_is_taken_for_the_record_that_counts() {
+    let rows = [
+        "0",
+        "{\"$count\":1}",
+        "{\"$count\":2}",
+        "{ \"$count\" : 3 }",
+        "{\"\\u0024count\":4}",
+        "{\"$row\":{\"$count\":5}}",
+        "{\"$row\":{\"$row\":6}}",
+        "{\"$row\":7,\"a\":8}",
+        "{\"$row\":7,\"$row\":8}",
+        "{\"$count\":9,\"$count\":9}",
+        "{\"$count\":-1}",
+        "{\"$count\":\"11\"}",
+        "{\"$row\":null}",
+        "{\"\\u0024row\":[]}",
+        "{\"$other\":1}",
+        "[15]",
+        "{\"$count\":16}",
+    ];
+    let expected = rows.map(|row| serde_json::from_str::<Value>(row).unwrap());
+    for n in 0..=rows.len() {
+        let (text, error) = read(respond(&JsonRows::ndjson(), &get(), raw(&rows[..n])).unwrap());
+        assert_eq!(error, None);
+        assert_eq!(read_back(&text), (expected[..n].to_vec(), None));
+        for cut in 0..text.len() - 1 {
+            let (part, error) = read_back(&text[..cut]);
+            assert!(expected[..n].starts_with(&part), "{:?}", &text[..cut]);
+            assert!(error.is_some(), "{:?}", &text[..cut]);
+        }
+    }
+    let (text, _) = read(respond(&JsonRows::ndjson(), &get(), raw(&rows[..3])).unwrap());
+    assert_eq!(
+        text, "0\n{\"$row\":{\"$count\":1}}\n{\"$row\":{\"$count\":2}}\n{\"$count\":3}\n",
+        "others are written as they are"
+    );
+}
+
+#[test]
+fn an_array_is_not_escaped() {
+    let (text, _) = read(respond(&JsonRows::array(), &get(), raw(&["{\"$count\":0}"])).unwrap());
+    assert_eq!(text, "[{\"$count\":0}]");
 }

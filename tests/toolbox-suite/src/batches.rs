@@ -1,6 +1,10 @@
 //! Batches.
 
-use crate::{count, same, text};
+use crate::{
+    count, same,
+    schedule::{self, Size},
+    text,
+};
 use futures_util::{StreamExt, future::join_all, join, stream::FuturesUnordered};
 use std::time::Duration;
 use tower_egress::{
@@ -168,4 +172,16 @@ pub(crate) async fn chunks_keep_their_order<T: Timer>(_: T) -> Result<(), String
     let results = process_in_chunks(20..31, count(4), double, count(2)).await;
     let expected: Vec<_> = (20..31).map(|number| Ok(number * 2)).collect();
     same("results", results, expected)
+}
+
+pub(crate) async fn an_end_in_the_middle_loses_nothing<T: Timer>(timer: T) -> Result<(), String> {
+    let size = Size {
+        items: 1000,
+        clients: 50,
+        longest: 3,
+    };
+    for seed in [3, 4, 5] {
+        schedule::batch(timer.clone(), seed, size).await?;
+    }
+    Ok(())
 }

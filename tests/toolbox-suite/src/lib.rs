@@ -1,9 +1,11 @@
-//! What batches and processes must do on every platform: cases that need a timer, but no certain time.
+//! What batches, processes and JSON must do on every platform: cases that need a timer, but no certain time.
 //!
 //! A case fails with a sentence.
 
 mod batches;
+mod json;
 mod processes;
+pub mod schedule;
 
 use tower_egress::Timer;
 
@@ -48,12 +50,19 @@ cases! {
     batches::keys_are_handled_apart,
     batches::many_items_are_answered_once,
     batches::chunks_keep_their_order,
+    batches::an_end_in_the_middle_loses_nothing,
     processes::results_come_in_order,
     processes::errors_are_collected,
     processes::it_stops_in_order,
     processes::pauses_let_others_run,
     processes::a_consumer_may_use_the_same_limit,
     processes::many_items_are_processed_once,
+    processes::an_end_in_the_middle_loses_nothing,
+    json::small_sets_are_whole_and_larger_ones_streamed,
+    json::an_error_is_no_short_success,
+    json::a_part_is_told_from_the_whole,
+    json::items_come_one_by_one,
+    json::bad_items_are_told,
 }
 
 /// Complains unless both are the same.

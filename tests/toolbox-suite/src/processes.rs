@@ -1,6 +1,10 @@
 //! Processes.
 
-use crate::{count, same, text};
+use crate::{
+    count, same,
+    schedule::{self, Size},
+    text,
+};
 use std::{cell::Cell, convert::Infallible, future, task::Poll};
 use tower_egress::{
     Limiter, Timer,
@@ -155,4 +159,16 @@ pub(crate) async fn many_items_are_processed_once<T: Timer>(timer: T) -> Result<
         .await;
     same("done", outcome.done, 5000)?;
     same("sum", sum, 5000 * 4999 / 2)
+}
+
+pub(crate) async fn an_end_in_the_middle_loses_nothing<T: Timer>(timer: T) -> Result<(), String> {
+    let size = Size {
+        items: 1000,
+        clients: 8,
+        longest: 3,
+    };
+    for seed in [4, 5, 9] {
+        schedule::process(timer.clone(), seed, size).await?;
+    }
+    Ok(())
 }

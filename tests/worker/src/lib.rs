@@ -52,6 +52,7 @@ async fn answer(
         "pass" => return bodies::pass(&ask).await,
         "stream" => return bodies::stream(&ask),
         "rows" => return toolbox::rows(&ask, request).await,
+        "items" => toolbox::items(&ask).await?,
         "sources" => toolbox::sources(),
         "toolbox" => toolbox::case(&ask).await,
         "reply" => return replies::reply(&ask),

@@ -47,16 +47,18 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn body() -> impl Body<Data = Bytes, Error: Into<tower_egress::BoxError> + std::fmt::Debug> {
+fn body(
+    json: &JsonRows,
+) -> impl Body<Data = Bytes, Error: Into<tower_egress::BoxError> + std::fmt::Debug> + use<> {
     let rows = futures_util::stream::iter(rows().map(Ok::<_, Infallible>));
-    let response = now(JsonRows::array().respond(&Request::new(()), rows));
+    let response = now(json.respond(&Request::new(()), rows));
     response
         .unwrap_or_else(|error| panic!("{error}"))
         .into_body()
 }
 
-fn streamed() -> usize {
-    let mut body = pin!(body());
+fn streamed(json: &JsonRows) -> usize {
+    let mut body = pin!(body(json));
     let mut length = 0;
     loop {
         match now(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))) {
@@ -68,7 +70,7 @@ fn streamed() -> usize {
 }
 
 fn read_back() -> usize {
-    let mut items = pin!(JsonItems::<_, Row>::array(body()));
+    let mut items = pin!(JsonItems::<_, Row>::array(body(&JsonRows::array())));
     let mut count = 0;
     while let Some(item) = now(futures_util::StreamExt::next(&mut items)) {
         count += usize::from(item.is_ok());
@@ -81,13 +83,16 @@ type Way = (&'static str, fn() -> usize);
 
 fn main() {
     let clock = TokioTimer::new();
-    let ways: [Way; 3] = [
+    let ways: [Way; 4] = [
         ("serde_json::to_vec", at_once),
-        ("JsonRows, streamed", streamed),
+        ("JsonRows, streamed", || streamed(&JsonRows::array())),
+        ("JsonRows, streamed as NDJSON", || {
+            streamed(&JsonRows::ndjson())
+        }),
         ("JsonRows, and read by JsonItems", read_back),
     ];
-    let mut least = [f64::INFINITY; 3];
-    let mut held = [0; 3];
+    let mut least = [f64::INFINITY; 4];
+    let mut held = [0; 4];
     for _ in 0..ROUNDS {
         for (way, (_, run)) in ways.iter().enumerate() {
             let start = clock.now();

@@ -1,0 +1,62 @@
+//! Processes: order, bounds, limits, how they end, and that nothing is lost or doubled.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is a failed test"
+)]
+
+mod ends;
+mod errors;
+mod limits;
+#[cfg(not(target_arch = "wasm32"))]
+mod many;
+mod order;
+mod pauses;
+mod polls;
+mod progress;
+mod schedule;
+#[path = "../support/toolbox.rs"]
+mod toolbox;
+
+use self::toolbox::{SECOND, count, sleep};
+use egress_concurrency_limit::Config;
+use egress_time::{Clock, Instant, ManualTimer};
+use futures_util::{StreamExt, future::join, stream};
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    future,
+    rc::Rc,
+    time::Duration,
+};
+use tokio_test::task;
+use tower_egress::{
+    Bucket, Limiter, Quota,
+    process::{End, Process},
+};
+
+/// Work that takes a second and returns its number.
+async fn slowly(timer: &ManualTimer, number: u32) -> Result<u32, String> {
+    sleep(timer, SECOND).await;
+    Ok(number)
+}
+
+/// Counts how many are at work at once.
+#[derive(Default)]
+struct Busy {
+    now: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Busy {
+    fn enter(&self) -> impl Drop + '_ {
+        struct Leave<'a>(&'a Busy);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.now.set(self.0.now.get() - 1);
+            }
+        }
+        self.now.set(self.now.get() + 1);
+        self.most.set(self.most.get().max(self.now.get()));
+        Leave(self)
+    }
+}
