@@ -10,7 +10,7 @@ pub enum SqlErrorKind {
     /// A constraint refused it: UNIQUE, NOT NULL, CHECK, a foreign key, or the type of a column of a STRICT table.
     Constraint,
     /// The statement cannot be run: bad syntax, an unknown table or column, too few or too many values, a value that
-    /// the database cannot take.
+    /// the database cannot take, a write where only reading is allowed.
     InvalidStatement,
     /// The statement, its values or what it makes is larger than the database takes.
     TooLarge,
