@@ -83,6 +83,11 @@ impl<'a> Plan<'a> {
         parts
     }
 
+    /// Returns the values of all rows, but those that are in statements.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.rows.values()
+    }
+
     /// Returns the next statement.
     pub(crate) fn part(&mut self) -> Option<Part> {
         if self.next >= self.rows.len() {

@@ -21,6 +21,7 @@ pub(crate) async fn write<D: Database + ?Sized>(
         let statements = parts.into_iter().map(|part| part.statement).collect();
         // A single one, too: by itself it would keep some of its rows where the schema says FAIL.
         let outcomes = database.batch(statements).await.map_err(|error| {
+            let error = error.without(plan.values());
             failed(&error, done.clone(), rows.clone())
         })?;
         written.batches += 1;

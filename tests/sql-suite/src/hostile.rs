@@ -353,3 +353,55 @@ pub(crate) async fn the_last_is_left_where_a_column_finds_keys_equal<D: Database
     }
     Ok(())
 }
+
+/// A trigger may make its message of a row.
+pub(crate) async fn a_trigger_tells_no_value_that_was_bound<D: Database>(d: &D) -> Checked {
+    set_up(
+        d,
+        &[
+            "DROP TABLE IF EXISTS h_t",
+            "CREATE TABLE h_t (id INTEGER PRIMARY KEY, pin, name)",
+            "CREATE TRIGGER h_t_t BEFORE INSERT ON h_t WHEN new.id % 10 = 9 BEGIN \
+             SELECT RAISE(ABORT, 'too few rights: ' || new.pin || ', ' || new.name); END",
+        ],
+    )
+    .await?;
+    let table = Table::new("h_t", ["id", "pin", "name"]).with_key(["id"]);
+    let values: [(Value, Value); 5] = [
+        (4711.into(), "secret name".into()),
+        ("s3".into(), "x".into()),
+        (47.11.into(), "a \"secret\" name\n".into()),
+        (b"4711".into(), "secret \u{e9}".into()),
+        ("4711'secret'".into(), (-4711).into()),
+    ];
+    for (pin, name) in values {
+        let mut messages = Vec::new();
+        for o in every_way(d) {
+            let row = |n: i64| match n {
+                9 => [n.into(), pin.clone(), name.clone()],
+                _ => [n.into(), "other".into(), "row".into()],
+            };
+            let error = table
+                .insert(&o, (0..12).map(row))
+                .await
+                .err()
+                .ok_or("it is refused")?;
+            same!(error.error.kind(), SqlErrorKind::Constraint);
+            messages.push(error.error.message().to_owned());
+        }
+        let single = Statement::new("INSERT INTO h_t VALUES (9, ?, ?)")
+            .bind(pin.clone())
+            .bind(name.clone());
+        let error = d.run(single).await.err().ok_or("it is refused")?;
+        messages.push(error.message().to_owned());
+        for message in messages {
+            // A sign is no value.
+            let plain = message.replace('-', "");
+            holds!(plain.starts_with("too few rights: …, …"), "{message}");
+            for part in ["4711", "47.11", "secret", "s3"] {
+                holds!(!message.contains(part), "it tells a value: {message}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -89,7 +89,8 @@ cases! {
         a_part_of_a_key_that_is_null_finds_nothing
         rows_that_fit_into_no_json_go_by_values
         names_of_ours_are_names_of_anybody
-        the_last_is_left_where_a_column_finds_keys_equal;
+        the_last_is_left_where_a_column_finds_keys_equal
+        a_trigger_tells_no_value_that_was_bound;
     exact:
         every_value_is_stored_as_a_single_insert_stores_it
         random_reals_are_stored_to_the_last_bit
@@ -100,6 +101,7 @@ cases! {
         a_guard_sees_what_was_done_before_it
         a_version_guards_against_another_writer
         a_failing_statement_is_told
+        no_value_hides_which_guard_it_was
         what_is_too_large_is_not_sent;
     migrations:
         files_are_applied_once_in_order
