@@ -7,6 +7,21 @@ use super::{Statement, Value};
 use std::{error::Error, fmt};
 
 /// What went wrong, for a caller to match on.
+///
+/// ```
+/// use tower_egress::sql::{Database, SqlError, SqlErrorKind, Statement};
+///
+/// /// Says whether a name was free.
+/// async fn take(database: &impl Database, name: &str) -> Result<bool, SqlError> {
+///     let insert = Statement::new("INSERT INTO names (name) VALUES (?)").bind(name);
+///     match database.run(insert).await {
+///         Ok(_) => Ok(true),
+///         Err(error) if error.kind() == SqlErrorKind::Constraint => Ok(false),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SqlErrorKind {
@@ -31,6 +46,15 @@ pub enum SqlErrorKind {
 }
 
 /// What has become of a statement, or a batch, that was answered with an error.
+///
+/// ```
+/// use tower_egress::sql::{Fate, SqlError, SqlErrorKind};
+///
+/// let fate = |kind| SqlError::new(kind, "what the database says").fate();
+/// assert_eq!(fate(SqlErrorKind::Constraint), Fate::NotDone);
+/// assert_eq!(fate(SqlErrorKind::ConnectionLost), Fate::Unknown);
+/// assert_eq!(fate(SqlErrorKind::Decode), Fate::Done);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// Nothing of it is done.
@@ -47,6 +71,15 @@ pub enum Fate {
 /// Why a statement failed: plain data.
 ///
 /// Its text has the database's message, without the values that were bound.
+///
+/// ```
+/// use tower_egress::sql::{SqlError, SqlErrorKind, Statement};
+///
+/// let select = Statement::new("SELECT json_extract(body, ?) FROM repos").bind("secret");
+/// let error = SqlError::of_database(SqlErrorKind::InvalidStatement, "bad JSON path: 'secret'", &[select]);
+/// assert_eq!(error.message(), "bad JSON path: '…'");
+/// assert!(!error.is_retryable() && error.statement().is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlError(Box<Inner>);
 

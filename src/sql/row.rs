@@ -12,6 +12,20 @@ use std::sync::Arc;
 /// below zero, may be a real number or an integer that was rounded, and there is no telling which. Such a value can
 /// be read as an `f64`; whoever asks for an integer, or for the [`Value`] itself, gets an error that names the
 /// column. `CAST(id AS TEXT) AS id` selects it exactly: an integer is read from a text, too.
+///
+/// # Example
+///
+/// ```
+/// use tower_egress::sql::{Row, Value};
+///
+/// let row = Row::new(["id", "name"].map(Box::from).into(), vec![7.into(), "tower".into()]);
+/// assert_eq!(row.get("id")?, &Value::Integer(7));
+/// assert_eq!(row.get_as::<&str>("name")?, "tower");
+/// let (id, name): (i64, String) = row.deserialize()?;
+/// assert!(row.get("stars").is_err());
+/// # assert_eq!((id, &*name), (7, "tower"));
+/// # Ok::<(), tower_egress::sql::SqlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     columns: Arc<[Box<str>]>,

@@ -177,6 +177,23 @@ fn guard(n: usize, what: &str, query: &Statement) -> Result<Statement, SqlError>
 }
 
 /// Why a transaction was not done.
+///
+/// ```
+/// use tower_egress::sql::{Database, Transaction, TransactionError};
+///
+/// /// Says whether another was quicker.
+/// async fn close(database: &impl Database) -> Result<bool, TransactionError> {
+///     let mut transaction = Transaction::new();
+///     transaction.require("it is open", "SELECT 1 FROM doors WHERE open");
+///     transaction.push("UPDATE doors SET open = 0");
+///     match transaction.commit(database).await {
+///         Ok(_) => Ok(false),
+///         Err(TransactionError::Guard { .. }) => Ok(true),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransactionError {
