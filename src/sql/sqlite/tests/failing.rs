@@ -1,4 +1,5 @@
 //! What becomes of writes where the file, or another connection, is in their way.
+#![cfg(not(target_arch = "wasm32"))]
 
 use super::*;
 use crate::sql::{BulkError, Table};

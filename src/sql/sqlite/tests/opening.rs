@@ -1,4 +1,5 @@
 //! Files that are opened: by many at once, with odd options, of odd kinds.
+#![cfg(not(target_arch = "wasm32"))]
 
 use super::*;
 
