@@ -13,6 +13,21 @@ use std::{future::Future, rc::Rc, sync::Arc};
 /// # `Send`
 ///
 /// It follows the database: the futures of D1 stay in their invocation, those of SQLite go anywhere.
+///
+/// # Example
+///
+/// ```
+/// use tower_egress::sql::{Database, SqlError, Statement};
+///
+/// /// Archives a repository, and says whether it was there.
+/// async fn archive(database: &impl Database, id: i64) -> Result<bool, SqlError> {
+///     let update = Statement::new("UPDATE repos SET archived = 1 WHERE id = ?").bind(id);
+///     let log = Statement::new("INSERT INTO archived (id) SELECT id FROM repos WHERE id = ?").bind(id);
+///     let outcomes = database.batch(vec![update, log]).await?;
+///     Ok(outcomes[0].changes.rows_changed == 1)
+/// }
+/// # fn main() {}
+/// ```
 pub trait Database {
     /// Runs a statement, and says what it changed. Rows that it returns are passed over.
     fn run(&self, statement: Statement) -> impl Future<Output = Result<Changes, SqlError>>;
@@ -43,6 +58,18 @@ pub trait Database {
 }
 
 /// Reads rows as types that serde knows, by the rules of [`Row::deserialize`].
+///
+/// ```
+/// use tower_egress::sql::{Database, DatabaseExt, SqlError, Statement};
+///
+/// async fn names(database: &impl Database, stars: i64) -> Result<Vec<(i64, String)>, SqlError> {
+///     let count: Option<i64> = database.first_as("SELECT count(*) FROM repos".into()).await?;
+///     println!("of {}", count.unwrap_or(0));
+///     let select = Statement::new("SELECT id, name FROM repos WHERE stars > ?").bind(stars);
+///     database.all_as(select).await
+/// }
+/// # fn main() {}
+/// ```
 pub trait DatabaseExt: Database {
     /// Runs a statement and returns its first row, if there is one, as a `T`.
     fn first_as<T: DeserializeOwned>(
@@ -70,6 +97,18 @@ pub trait DatabaseExt: Database {
 impl<D: Database + ?Sized> DatabaseExt for D {}
 
 /// What a statement changed.
+///
+/// ```
+/// use tower_egress::sql::{Changes, Database, SqlError, Statement};
+///
+/// /// Returns the id of what was inserted, if it was not there.
+/// async fn insert(database: &impl Database, name: &str) -> Result<Option<i64>, SqlError> {
+///     let insert = Statement::new("INSERT OR IGNORE INTO repos (name) VALUES (?)").bind(name);
+///     let Changes { rows_changed, last_row_id, .. } = database.run(insert).await?;
+///     Ok(last_row_id.filter(|_| rows_changed == 1))
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
@@ -90,6 +129,16 @@ impl Changes {
 }
 
 /// What came of a statement of a batch.
+///
+/// ```
+/// use tower_egress::sql::{Changes, Outcome, Row};
+///
+/// let row = Row::new(["id"].map(Box::from).into(), vec![7.into()]);
+/// let inserted = Outcome::new(Changes::new(1, Some(7)), vec![row]);
+/// assert_eq!(inserted.changes.rows_changed, 1);
+/// assert_eq!(inserted.rows[0].get_as::<i64>("id")?, 7);
+/// # Ok::<(), tower_egress::sql::SqlError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Outcome {

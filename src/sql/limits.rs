@@ -32,6 +32,14 @@ pub struct Limits {
 }
 
 /// How many rows are written, or asked for, in one statement.
+///
+/// ```
+/// use tower_egress::sql::{Limits, Packing};
+///
+/// assert_eq!(Limits::D1.packing, Packing::Json);
+/// let by_values = Limits::D1.with_packing(Packing::Values);
+/// assert_eq!(by_values.packing, Packing::Values);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {

@@ -43,6 +43,18 @@ pub struct Migrations<'a> {
 }
 
 /// What was applied.
+///
+/// ```
+/// use tower_egress::sql::{Applied, Database, MigrationError, Migrations};
+///
+/// async fn migrate(database: &impl Database) -> Result<(), MigrationError> {
+///     let files = Migrations::new([("0001", "CREATE TABLE a (b)")]);
+///     let Applied { names, .. } = files.apply(database).await?;
+///     assert!(names.is_empty() || names == ["0001"]);
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
@@ -51,6 +63,20 @@ pub struct Applied {
 }
 
 /// Why files were not applied. Those before the one that it names are.
+///
+/// ```
+/// use tower_egress::sql::MigrationError;
+///
+/// fn advice(error: &MigrationError) -> String {
+///     match error {
+///         MigrationError::Changed { name } => format!("restore {name}, and add another file"),
+///         MigrationError::Failed { name, source } => format!("mend {name}: {source}"),
+///         error => error.to_string(),
+///     }
+/// }
+/// # let changed = MigrationError::Changed { name: "0001".to_owned() };
+/// # assert_eq!(advice(&changed), "restore 0001, and add another file");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {

@@ -12,6 +12,20 @@ use std::sync::Arc;
 /// below zero, may be a real number or an integer that was rounded, and there is no telling which. Such a value can
 /// be read as an `f64`; whoever asks for an integer, or for the [`Value`] itself, gets an error that names the
 /// column. `CAST(id AS TEXT) AS id` selects it exactly: an integer is read from a text, too.
+///
+/// # Example
+///
+/// ```
+/// use tower_egress::sql::{Row, Value};
+///
+/// let row = Row::new(["id", "name"].map(Box::from).into(), vec![7.into(), "tower".into()]);
+/// assert_eq!(row.get("id")?, &Value::Integer(7));
+/// assert_eq!(row.get_as::<&str>("name")?, "tower");
+/// let (id, name): (i64, String) = row.deserialize()?;
+/// assert!(row.get("stars").is_err());
+/// # assert_eq!((id, &*name), (7, "tower"));
+/// # Ok::<(), tower_egress::sql::SqlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     columns: Arc<[Box<str>]>,
@@ -92,9 +106,13 @@ impl Row {
     /// - bytes are read from a blob: `Vec<u8>`, `Bytes`, `&[u8]` with `serde_bytes`
     /// - columns that the type does not name are passed over
     ///
+    /// What is in a `#[serde(flatten)]`, or an untagged enum, is read before its type is known: there an integer is no
+    /// `bool`, and a text no integer.
+    ///
     /// # Errors
     ///
-    /// They name the column, never the value.
+    /// They name the column, never the value. Two columns with one name are an error where both are asked for, as by a
+    /// map; a tuple reads them.
     ///
     /// # Example
     ///

@@ -21,6 +21,7 @@ mod connection;
 mod message;
 mod options;
 mod thread;
+mod wal;
 
 pub use self::options::SqliteOptions;
 
@@ -55,6 +56,30 @@ use tokio::sync::oneshot;
 ///
 /// Nothing is sent before a future is polled. If it is dropped before its statement has begun, the statement is not
 /// run; one that has begun is finished, and so is a batch.
+///
+/// # Example
+///
+/// ```
+/// use tower_egress::sql::{Database, DatabaseExt, Table, sqlite::Sqlite};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let file = std::env::temp_dir().join(format!("tower-egress-doc-{}.db", std::process::id()));
+/// let database = Sqlite::open(&file).await?;
+/// database.run("CREATE TABLE IF NOT EXISTS repos (id INTEGER PRIMARY KEY, name TEXT)".into()).await?;
+/// let repos = Table::new("repos", ["id", "name"]).with_key(["id"]);
+/// repos.upsert(&database, [(1, "tower"), (2, "hyper")]).await?;
+/// // Another handle of the same connection, for another task.
+/// let other = database.clone();
+/// let names: Vec<String> = other.all_as("SELECT name FROM repos ORDER BY id".into()).await?;
+/// assert_eq!(names, ["tower", "hyper"]);
+/// # drop((database, other));
+/// # for suffix in ["", "-wal", "-shm"] {
+/// #     let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+/// # }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Sqlite {
     jobs: Sender<Job>,
@@ -66,7 +91,7 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or is no database.
+    /// If the file cannot be opened, is no database, or is held by others for longer than the busy timeout.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqlError> {
         SqliteOptions::new().open(path).await
     }

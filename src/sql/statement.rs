@@ -17,6 +17,18 @@ const OF_TRANSACTIONS: [&str; 6] = ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEP
 ///
 /// A database that loses its connection cannot say whether a statement was carried out. A statement that only reads
 /// is tried again; one that writes is not, unless it is marked as [idempotent](Self::idempotent).
+///
+/// # Example
+///
+/// ```
+/// use tower_egress::sql::{Statement, Value};
+///
+/// let update = Statement::new("UPDATE repos SET stars = ?2 WHERE id = ?1").bind(7).bind(3_600).idempotent();
+/// assert!(update.is_idempotent() && !update.is_read_only());
+/// let many = Statement::new("SELECT * FROM repos WHERE id IN (?, ?)").bind_all([7, 8]);
+/// assert_eq!(many.values(), [Value::from(7), Value::from(8)]);
+/// assert!(Statement::from("SELECT 1").is_read_only());
+/// ```
 #[derive(Clone, PartialEq)]
 #[must_use = "a statement does nothing unless a database runs it"]
 pub struct Statement {

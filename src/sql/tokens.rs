@@ -4,10 +4,25 @@
 ///
 /// Enough to find placeholders, keywords and the ends of statements without being misled by strings, quoted names and
 /// comments; it knows no grammar. What is not terminated extends to the end.
+///
+/// ```
+/// use tower_egress::sql::{TokenKind, Tokens};
+///
+/// let tokens = Tokens::new("SELECT '?' -- ?\n FROM a WHERE b = ?");
+/// let placeholders = tokens.filter(|token| token.kind == TokenKind::Placeholder);
+/// assert_eq!(placeholders.count(), 1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tokens<'a>(&'a str);
 
 /// A token.
+///
+/// ```
+/// use tower_egress::sql::{Token, TokenKind, Tokens};
+///
+/// let Some(Token { kind, text, .. }) = Tokens::new("SELECT 1").next() else { panic!("there is one") };
+/// assert_eq!((kind, text), (TokenKind::Word, "SELECT"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Token<'a> {
@@ -18,6 +33,13 @@ pub struct Token<'a> {
 }
 
 /// What a token is.
+///
+/// ```
+/// use tower_egress::sql::{TokenKind, Tokens};
+///
+/// let kinds: Vec<_> = Tokens::new("a=?1;").map(|token| token.kind).collect();
+/// assert_eq!(kinds, [TokenKind::Word, TokenKind::Other, TokenKind::Placeholder, TokenKind::Semicolon]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenKind {

@@ -8,6 +8,17 @@ use std::borrow::Cow;
 /// A `bool` is 0 or 1, and an `Option` that is `None` is NULL. [`Value::json`] makes a text of what serde can write.
 /// There is no conversion from `u64` and `usize`, of which SQLite holds only half: `i64::try_from` says so where it
 /// matters.
+///
+/// ```
+/// use tower_egress::sql::Value;
+///
+/// assert_eq!(Value::from(true), Value::Integer(1));
+/// assert_eq!(Value::from("tower"), Value::Text("tower".to_owned()));
+/// assert!(Value::from(None::<i64>).is_null());
+/// let size: u64 = 7;
+/// let size = i64::try_from(size).map(Value::from);
+/// assert_eq!(size, Ok(Value::Integer(7)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// NULL.

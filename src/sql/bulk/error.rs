@@ -4,6 +4,19 @@ use crate::sql::SqlError;
 use std::{error::Error, fmt, ops::Range};
 
 /// What a bulk write has done.
+///
+/// ```
+/// use tower_egress::sql::{BulkError, Database, Table};
+///
+/// /// Updates stars, and says how many repositories are not known.
+/// async fn unknown(database: &impl Database, stars: Vec<(i64, i64)>) -> Result<u64, BulkError> {
+///     let table = Table::new("repos", ["id", "stars"]).with_key(["id"]);
+///     let written = table.update(database, stars).await?;
+///     println!("{} rows in {} statements", written.rows_changed, written.statements);
+///     Ok(written.keys_missing)
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
@@ -22,6 +35,22 @@ pub struct Written {
 ///
 /// Rows are counted from 0, in the order in which they were given. Those that are in neither range are surely not
 /// written.
+///
+/// ```
+/// use tower_egress::sql::{Database, SqlError, Table};
+///
+/// /// Inserts rows, and returns those that are surely not written.
+/// async fn insert(database: &impl Database, rows: Vec<(i64, String)>) -> Result<Vec<(i64, String)>, SqlError> {
+///     let table = Table::new("repos", ["id", "name"]);
+///     match table.insert(database, rows.clone()).await {
+///         Ok(_) => Ok(Vec::new()),
+///         // All of these are written, or none of them is.
+///         Err(error) if !error.unknown.is_empty() => Err(error.error),
+///         Err(error) => Ok(rows[error.done.end..].to_vec()),
+///     }
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BulkError {
