@@ -246,7 +246,7 @@ impl<C: Clock> SpanRun<C> {
     }
 
     fn end(self) {
-        let outcome = match self.failed || std::thread::panicking() {
+        let outcome = match self.failed || self.running.panics() {
             true => Outcome::Failed,
             false => Outcome::Ok,
         };

@@ -479,3 +479,82 @@ fn a_monitor_goes_wherever_its_clock_goes() {
     });
     assert_eq!(timer.run(three), Ok(3));
 }
+
+/// The panic is caught before the run is dropped, as `catch_unwind` of futures and a service's `CatchPanic` do.
+#[test]
+#[cfg(not(target_arch = "wasm32"))] // there, a panic ends the program
+fn a_future_that_panics_has_failed_whoever_catches_it() {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        task::{Context, Waker},
+    };
+    let (timer, monitor) = monitor();
+    let _ = monitor.operation("a").with_timeout(SECOND);
+    let mut run = Box::pin(monitor.time("a", async { panic!("on purpose") }));
+    let mut poll = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(&mut cx).is_ready()))
+    };
+    assert!(poll().is_err());
+    assert!(poll().is_err(), "it has nothing to answer");
+    drop(run);
+    let a = of(&monitor, "a");
+    assert_eq!(a.lifetime.outcome(Outcome::Failed), 1);
+    assert_eq!((a.lifetime.count(), a.running), (1, 0));
+    assert_eq!(timer.sleepers(), 0);
+}
+
+/// Who is over in order while something else unwinds has done what it was to do.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn a_run_that_begins_and_is_given_up_while_a_panic_unwinds_has_not_panicked() {
+    struct TidiesUp(Monitor<ManualTimer>);
+    impl Drop for TidiesUp {
+        fn drop(&mut self) {
+            drop(self.0.start("tidy up"));
+        }
+    }
+    let (_, monitor) = monitor();
+    let tidies_up = std::panic::AssertUnwindSafe(TidiesUp(monitor.clone()));
+    let unwound = std::panic::catch_unwind(move || {
+        let _tidies_up = tidies_up;
+        panic!("on purpose");
+    });
+    assert!(unwound.is_err());
+    let tidied = of(&monitor, "tidy up").lifetime;
+    assert_eq!(tidied.outcome(Outcome::Cancelled), 1);
+}
+
+/// However often it was polled, it counts once, and neither a timer nor a run is left.
+#[test]
+fn a_run_that_is_dropped_after_any_number_of_polls_counts_once() {
+    for polls in 0..8_u64 {
+        let (timer, monitor) = monitor();
+        let _ = monitor.operation("a").with_timeout(10 * SECOND);
+        let steps = async {
+            for second in 1..5 {
+                SleepUntil::new(timer.clone(), Instant::ORIGIN + second * SECOND).await;
+            }
+        };
+        timer.set(Instant::ORIGIN);
+        let mut run = tokio_test::task::spawn(monitor.time("a", steps));
+        let mut is_over = false;
+        for _ in 0..polls {
+            if !is_over {
+                is_over = run.poll().is_ready();
+                timer.advance(SECOND);
+            }
+        }
+        drop(run);
+        let a = of(&monitor, "a");
+        let expected = match polls {
+            0 => (0, 0),
+            1..5 => (0, 1),
+            _ => (1, 0),
+        };
+        let [ok, cancelled] =
+            [Outcome::Ok, Outcome::Cancelled].map(|outcome| a.lifetime.outcome(outcome));
+        assert_eq!((ok, cancelled), expected, "after {polls}");
+        assert_eq!((a.running, timer.sleepers()), (0, 0), "after {polls}");
+    }
+}
