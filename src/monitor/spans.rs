@@ -239,7 +239,11 @@ impl<C: Clock> SpanRun<C> {
     }
 
     fn exit(&mut self, now: Instant) {
-        self.entered = self.entered.saturating_sub(1);
+        // Who calls a subscriber by hand may leave what was not entered.
+        if self.entered == 0 {
+            return;
+        }
+        self.entered -= 1;
         if self.entered == 0 {
             self.busy = self.busy.saturating_add(now - self.since);
         }

@@ -105,7 +105,8 @@ fn line(text: &mut String, cells: &[String; 11], widths: &[usize; 11]) -> std::f
 }
 
 fn on_one_line(name: &str) -> String {
-    let printable = |c: char| if c.is_control() { '?' } else { c };
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let printable = |c: char| if breaks(c) { '?' } else { c };
     let mut short: String = name.chars().take(WIDEST_NAME).map(printable).collect();
     if width(name) > WIDEST_NAME {
         short.pop();
