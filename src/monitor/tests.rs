@@ -558,3 +558,32 @@ fn a_run_that_is_dropped_after_any_number_of_polls_counts_once() {
         assert_eq!((a.running, timer.sleepers()), (0, 0), "after {polls}");
     }
 }
+
+#[test]
+fn a_limit_that_was_taken_away_is_crossed_anew_when_it_is_set_again() {
+    let (_, monitor) = monitor();
+    let limits = Limits::new().with_memory(1000);
+    monitor.set_limits(limits);
+    monitor.check_with(memory(2000));
+    monitor.set_limits(Limits::new());
+    monitor.check_with(memory(10));
+    monitor.set_limits(limits);
+    monitor.check_with(memory(2000));
+    assert_eq!(monitor.report().warnings, 2);
+}
+
+#[test]
+fn cpu_time_that_falls_is_not_taken_back() {
+    let (timer, monitor) = monitor();
+    let spent = [5, 9, 3, 4, 12].map(|seconds| {
+        timer.advance(SECOND);
+        monitor.check_with(Sample {
+            cpu_time: Some(seconds * SECOND),
+            ..Sample::default()
+        });
+        let cpu = monitor.report().cpu;
+        assert!(cpu.share.unwrap_or_default() >= 0.0);
+        cpu.time_ms.unwrap_or_default()
+    });
+    assert_eq!(spent, [0.0, 4e3, 4e3, 4e3, 7e3]);
+}
