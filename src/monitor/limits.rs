@@ -204,10 +204,15 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
+    /// Takes note that the limit is exceeded, and tells whether it was not before.
+    pub(super) const fn raise(&mut self) -> bool {
+        !std::mem::replace(&mut self.raised, true)
+    }
+
     /// Takes note of a value, and tells whether the limit was crossed with it.
     pub(super) fn observe(&mut self, value: f64, limit: f64, hysteresis: f64) -> bool {
         if value > limit {
-            return !std::mem::replace(&mut self.raised, true);
+            return self.raise();
         }
         if value <= limit * (1.0 - hysteresis) {
             self.raised = false;

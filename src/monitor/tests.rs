@@ -572,6 +572,27 @@ fn a_limit_that_was_taken_away_is_crossed_anew_when_it_is_set_again() {
     assert_eq!(monitor.report().warnings, 2);
 }
 
+/// What began before the clock was set back must not hide those that began after it.
+#[test]
+fn runs_are_forgotten_after_the_clock_was_set_back() {
+    let (timer, monitor) = monitor();
+    let monitor = monitor.with_forget_after(60 * SECOND);
+    timer.set(Instant::ORIGIN + 100_000 * SECOND);
+    let before = [monitor.start("a"), monitor.start("a")];
+    timer.set(Instant::ORIGIN + 1000 * SECOND);
+    let after = monitor.start("a");
+    timer.advance(30 * SECOND);
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (3, 0));
+    assert_eq!(report.longest_running_ms, Some(30e3), "as far as one knows");
+    timer.advance(30 * SECOND);
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (0, 3));
+    drop((before, after));
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (0, 0));
+}
+
 #[test]
 fn cpu_time_that_falls_is_not_taken_back() {
     let (timer, monitor) = monitor();
@@ -586,4 +607,18 @@ fn cpu_time_that_falls_is_not_taken_back() {
         cpu.time_ms.unwrap_or_default()
     });
     assert_eq!(spent, [0.0, 4e3, 4e3, 4e3, 7e3]);
+}
+
+/// Figures are rounded to microseconds where they are written, not where they are compared.
+#[test]
+fn what_is_slow_is_warned_of_by_however_little() {
+    let (_, monitor) = monitor();
+    let save = monitor.operation("save").with_warn_after(100 * MILLI);
+    save.record(100 * MILLI + Duration::from_nanos(400), Outcome::Ok);
+    assert_eq!(of(&monitor, "save").slow, 1);
+    assert_eq!(monitor.report().warnings, 1);
+    let zero = monitor.operation("zero").with_warn_after(Duration::ZERO);
+    zero.record(Duration::from_nanos(1), Outcome::Ok);
+    assert_eq!(of(&monitor, "zero").slow, 1);
+    assert_eq!(monitor.report().warnings, 2);
 }
