@@ -385,6 +385,27 @@ mod tests {
         assert_eq!(metric("request_phase_seconds_count", &headers), 7.0);
     }
 
+    /// Those of no API stand beside them, under a name that none of them may have taken.
+    #[test]
+    fn no_series_comes_twice_whatever_apis_are_called() {
+        let mut of = PerformanceStatus::default();
+        of.outcomes.insert("ok", 5);
+        of.attempts = 5;
+        let mut all = of.clone();
+        all.outcomes.insert("ok", 7);
+        all.attempts = 9;
+        let mut status = Status::default();
+        status.performance.insert("none".into(), of);
+        status.performance.insert("all".into(), all);
+        let page = parse(&render(&status, &Report::default()));
+        let sum = |name: &str| -> f64 {
+            let of = page.iter().filter(|((found, _), _)| found == name);
+            of.map(|(_, value)| value).sum()
+        };
+        assert_eq!(sum("tower_egress_requests_total"), 7.0);
+        assert_eq!(sum("tower_egress_attempts_total"), 9.0);
+    }
+
     #[test]
     fn numbers_are_written_as_go_reads_them() {
         let written = [
