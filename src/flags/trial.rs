@@ -62,10 +62,10 @@ struct Arms {
     rule: u64,
 }
 
-/// What was ever recorded of a group, under all rules.
+/// What was ever recorded of a group, under all rules. Apart, so that neither ever falls for who reads both.
 #[derive(Debug, Default)]
 struct Ever {
-    count: AtomicU64,
+    ok: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -227,13 +227,14 @@ impl Trial {
         }
         let ever = &self.ever[usize::from(was_on)];
         let arm = if was_on { &arms.on } else { &arms.off };
-        if !is_ok {
-            arm.failed.fetch_add(1, Relaxed);
+        if is_ok {
+            ever.ok.fetch_add(1, Relaxed);
+        } else {
             ever.failed.fetch_add(1, Relaxed);
+            arm.failed.fetch_add(1, Relaxed);
         }
         arm.took.record(took);
         arm.count.fetch_add(1, Relaxed);
-        ever.count.fetch_add(1, Relaxed);
         // Of a hundred that record at once, too, one is the hundredth.
         let recorded = arms.recorded.fetch_add(1, Relaxed) + 1;
         let is_time = recorded.is_multiple_of(LOOK_EVERY);
@@ -281,7 +282,7 @@ impl Trial {
         let [(mut on, _), (mut off, _)] = self.arms().read();
         for (status, ever) in [&mut off, &mut on].into_iter().zip(&self.ever) {
             status.ever_failed = ever.failed.load(Relaxed);
-            status.ever = ever.count.load(Relaxed);
+            status.ever = status.ever_failed + ever.ok.load(Relaxed);
         }
         (on, off)
     }

@@ -1,6 +1,6 @@
 //! What the status of an egress is as metrics.
 
-use super::{Family, float, float_len, seconds};
+use super::{Family, flags::of_flags, float, float_len, seconds};
 use crate::{PhaseStatus, Status, api::ALL};
 
 /// The requests of no API have this for its name, unless there is one that is called so.
@@ -9,6 +9,7 @@ const NO_API: &str = "none";
 pub(in super::super) fn of_status(status: &Status) -> Vec<Family<'_>> {
     let mut families = of_rate_limits(status);
     families.extend(of_performance(status));
+    families.extend(of_flags(&status.flags));
     let connections = &status.connections;
     let bodies = &status.bodies;
     let mut ends = Family::counter(
@@ -76,6 +77,11 @@ pub(in super::super) fn of_status(status: &Status) -> Vec<Family<'_>> {
             "tower_egress_unread_bodies",
             "Those of them that nobody reads.",
             float_len(connections.unread_bodies),
+        ),
+        gauge(
+            "tower_egress_connections_unlimited",
+            "Requests in flight besides, for which the limit is switched off.",
+            float_len(connections.unlimited),
         ),
         counter(
             "tower_egress_retries_total",
