@@ -13,6 +13,15 @@ use std::{
 };
 
 /// A part of the stack that a flag can switch off while a program runs: see [`EgressBuilder::flags`](crate::EgressBuilder::flags).
+///
+/// ```
+/// use tower_egress::{Switch, flags::{Config, Flags}};
+///
+/// let flags = Flags::builder().layers().build();
+/// flags.apply(&Config::default().with(Switch::Retries.as_str(), false))?;
+/// assert!(!flags.is_on("retries", "any key"));
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Switch {

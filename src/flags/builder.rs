@@ -18,6 +18,19 @@ use std::{
 ///
 /// - the salt is empty
 /// - nobody is told of a flag that does worse; the [status](Flags::status) says so all the same
+///
+/// ```
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder()
+///     .flag("newSearch", Rule::share(10.0)?)
+///     .layers()
+///     .salt("2026")
+///     .on_alert(|alert| eprintln!("{alert}"))
+///     .build();
+/// assert!(flags.is_on("retries", "any key")); // as all layers are
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct FlagsBuilder {
     salt: Box<str>,

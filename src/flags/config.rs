@@ -8,10 +8,28 @@ use serde::{
 use std::{collections::BTreeMap, fmt};
 
 /// Rules for flags by name, as they come from outside.
+///
+/// ```
+/// use tower_egress::flags::Config;
+///
+/// // A file, and variables over it.
+/// let file = Config::from_json(r#"{"newSearch": 10, "retries": true}"#)?;
+/// let variables = [("APP_NEW_SEARCH".to_owned(), "off".to_owned())];
+/// let config = file.with_all(Config::from_env("APP_", variables)?);
+/// assert_eq!(config, Config::default().with("newsearch", false).with("retries", true));
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
 
 /// A configuration of flags is wrong. It says what, and where.
+///
+/// ```
+/// use tower_egress::flags::Config;
+///
+/// let error = Config::from_json(r#"{"retries": "sometimes"}"#).unwrap_err();
+/// assert!(error.to_string().contains("true, false, a share in per cent, or an object"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidConfig {

@@ -24,6 +24,18 @@ use xxhash_rust::xxh32::xxh32;
 ///
 /// Whether a flag is on is an atomic load, and a hash where it is on for a share; only where keys are named a lock is taken, for
 /// reading.
+///
+/// ```
+/// use tower_egress::flags::Flags;
+///
+/// let flags = Flags::builder().flag("newSearch", false).build();
+/// flags.apply_json(r#"{"newSearch": {"percent": 0, "on": ["me"]}}"#)?;
+/// assert!(flags.is_on("newSearch", "me") && !flags.is_on("newSearch", "you"));
+/// assert!(flags.apply_json(r#"{"newSearch": 101}"#).is_err());
+/// assert!(flags.is_on("newSearch", "me")); // the last good configuration holds
+/// assert_eq!(flags.status().refused.unwrap(), "it is wrong at line 1, column 17");
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone)]
 pub struct Flags(Arc<Set>);
 
@@ -283,10 +295,31 @@ impl Flags {
 /// Whose request it is, for the [flags of the layers](super::FlagsBuilder::layers), when put into its extensions: a user, a tenant, a repository.
 ///
 /// All requests with one key are in the same share. Without it each request is counted for itself.
+///
+/// ```
+/// use tower_egress::flags::FlagKey;
+///
+/// let mut request = http::Request::get("https://api.example.com/").body(()).unwrap();
+/// request.extensions_mut().insert(FlagKey("tenant-7".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlagKey(pub Cow<'static, str>);
 
 /// One flag of a set; clones are the same flag.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder().flag("newSearch", Rule::share(50.0)?).build();
+/// let flag = flags.get("newSearch").unwrap();
+/// let is_on = flag.is_on("user-42");
+/// // … it is done in the one way or in the other, and then:
+/// flag.record(is_on, true, Duration::from_millis(20));
+/// let status = &flags.status().flags["newSearch"];
+/// assert_eq!(status.on.count + status.off.count, 1);
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[derive(Clone)]
 pub struct Flag {
     set: Arc<Set>,
@@ -415,6 +448,16 @@ impl fmt::Debug for Flag {
 }
 
 /// A report of all flags.
+///
+/// ```
+/// use tower_egress::flags::Flags;
+///
+/// let flags = Flags::builder().flag("newSearch", false).build();
+/// flags.apply_json("nonsense").unwrap_err();
+/// let json = serde_json::to_value(flags.status()).unwrap();
+/// assert_eq!(json["newSearch"]["percent"], 0.0);
+/// assert_eq!(json["$refused"], "it is wrong at line 1, column 2");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -428,6 +471,14 @@ pub struct FlagsStatus {
 }
 
 /// A report of one flag.
+///
+/// ```
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder().flag("newSearch", Rule::off().on_for("me")).build();
+/// let status = &flags.status().flags["newSearch"];
+/// assert_eq!((status.percent, status.named_on, status.is_default), (0.0, 1, true));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -86,6 +86,28 @@ impl fmt::Debug for Arm {
 }
 
 /// Those for whom a flag is on do worse than the rest, or the rest does.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::flags::{Flags, Rule, Worse};
+///
+/// let flags = Flags::builder()
+///     .flag("newSearch", Rule::share(50.0)?)
+///     .on_alert(|alert| {
+///         assert_eq!((alert.was_on, alert.worse), (true, Worse::Failures));
+///         assert_eq!(alert.to_string(), "newSearch is on for 200 of which 100 failed, and off for 200 of which 0 failed");
+///     })
+///     .build();
+/// let flag = flags.get("newSearch").unwrap();
+/// for n in 0..200 {
+///     flag.record(true, n % 2 == 0, Duration::from_millis(20));
+///     flag.record(false, true, Duration::from_millis(20));
+/// }
+/// let status = &flags.status().flags["newSearch"];
+/// assert!(status.is_worse);
+/// assert_eq!((status.on.count, status.on.failed, status.off.failed), (200, 100, 0));
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Alert {
@@ -119,7 +141,7 @@ impl fmt::Display for Alert {
     }
 }
 
-/// In what a group does worse than the other.
+/// In what a group does worse than the other: see [`Alert`] for how it is told.
 ///
 /// It is looked at after each 100, once there are 200 of each group, by what was [recorded last](ArmStatus::count). A group that
 /// fails more is not called faster.
@@ -134,7 +156,7 @@ pub enum Worse {
     Slower,
 }
 
-/// How a group fares.
+/// How a group fares; there is one in each [`Alert`] and [`FlagStatus`](super::FlagStatus).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

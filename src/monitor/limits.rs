@@ -120,7 +120,7 @@ impl Limits {
     }
 }
 
-/// What can be exceeded.
+/// What can be exceeded; a [`Crossing`] says what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -159,6 +159,20 @@ impl LimitKind {
 }
 
 /// A limit that is exceeded, and by how much.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::monitor::{LimitKind, Limits, Monitor, Sample};
+///
+/// let timer = egress_time::ManualTimer::new();
+/// let limits = Limits::new().with_duration(Duration::from_secs(60));
+/// let monitor = Monitor::new(timer.clone()).with_limits(limits);
+/// let _scan = monitor.start("scan");
+/// timer.advance(Duration::from_secs(61));
+/// let crossed = &monitor.check_with(Sample::default())[0];
+/// assert_eq!(crossed.limit, LimitKind::Duration);
+/// assert_eq!(crossed.to_string(), "\"scan\" takes 61 s, the limit is 60 s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

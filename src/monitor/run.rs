@@ -11,6 +11,19 @@ use std::{
 };
 
 /// A run was ended because its operation's [timeout](Operation::with_timeout) was over.
+///
+/// ```
+/// use egress_time::{Clock, ManualTimer, SleepUntil};
+/// use std::time::Duration;
+/// use tower_egress::monitor::Monitor;
+///
+/// let timer = ManualTimer::new();
+/// let monitor = Monitor::new(timer.clone());
+/// let ask = monitor.operation("ask").with_timeout(Duration::from_secs(5));
+/// let forever = SleepUntil::new(timer.clone(), timer.now() + Duration::from_secs(3600));
+/// let error = timer.run(ask.time(forever)).unwrap_err();
+/// assert_eq!((error.operation.as_str(), error.after), ("ask", Duration::from_secs(5)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation:?} was ended after {after:?}: its timeout is {timeout:?}")]
 #[non_exhaustive]
@@ -37,6 +50,15 @@ pin_project! {
     /// # Panics
     ///
     /// When it is polled after it has answered. If the future panics, the run has [failed](Outcome::Failed).
+    ///
+    /// ```
+    /// use tower_egress::monitor::Monitor;
+    ///
+    /// let timer = egress_time::ManualTimer::new();
+    /// let monitor = Monitor::new(timer.clone());
+    /// let parse = monitor.run("parse", async { "12".parse::<u32>() });
+    /// assert_eq!(timer.run(parse).unwrap(), Ok(12)); // in a program: `parse.await`
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F: Future, T: Timer> {
         operation: Operation<T>,

@@ -27,6 +27,13 @@ impl Report {
     /// Writes the report as an aligned table with units, for people; see [the module](super) for one.
     ///
     /// Nothing that a name contains breaks a line.
+    ///
+    /// ```
+    /// use tower_egress::monitor::Monitor;
+    ///
+    /// let monitor = Monitor::new(egress_time::ManualTimer::new());
+    /// assert_eq!(monitor.report().summary(), "up 0 | warnings 0\nno operation yet\n");
+    /// ```
     pub fn summary(&self) -> String {
         let mut text = String::new();
         self.write(&mut text)
