@@ -30,6 +30,11 @@ const CHECKPOINT: &str = "checkpoint";
 /// - spans of all names and targets count
 /// - of level `INFO`, which `#[instrument]` has, and more important ones
 ///
+/// # Cost
+///
+/// It chooses spans when they come, and keeps nobody else's from being made: without another filter, every `trace!` of the program reaches
+/// the subscriber. `tracing_subscriber`'s `with_filter(LevelFilter::INFO)` around it saves that.
+///
 /// # Workers
 ///
 /// It reads the monitor's clock and no other. That clock stands still while code runs, so that runs are never busy there.
