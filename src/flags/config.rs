@@ -94,7 +94,7 @@ impl Config {
     /// ```
     /// use tower_egress::flags::{Config, Rule};
     ///
-    /// // Natively of `std::env::vars()`.
+    /// // Natively those of `std::env::vars_os()` that are text: `std::env::vars()` panics if one is not.
     /// let variables = [("EGRESS_FLAG_NEW_SEARCH".to_owned(), "off +tower-rs/tower".to_owned())];
     /// let config = Config::from_env("EGRESS_FLAG_", variables)?;
     /// assert_eq!(config, Config::default().with("newsearch", Rule::off().on_for("tower-rs/tower")));

@@ -622,3 +622,29 @@ fn what_is_slow_is_warned_of_by_however_little() {
     assert_eq!(of(&monitor, "zero").slow, 1);
     assert_eq!(monitor.report().warnings, 2);
 }
+
+/// Of the 1025th, nothing is known apart, and what it should take must not end what others do.
+#[test]
+fn what_has_no_room_sets_nothing_up_for_others() {
+    let (timer, monitor) = monitor();
+    let monitor = monitor.with_max_operations(0);
+    for number in 0..1024 {
+        assert_eq!(
+            monitor.operation(&number.to_string()).name(),
+            number.to_string()
+        );
+    }
+    let beyond = monitor
+        .operation("one too many")
+        .with_timeout(MILLI)
+        .with_warn_after(MILLI);
+    assert_eq!(beyond.name(), OTHER);
+    let run = monitor.start("from outside");
+    assert_eq!(run.deadline(), None);
+    timer.advance(SECOND);
+    run.succeed();
+    assert_eq!(monitor.report().warnings, 0);
+    // Unless it is they who are meant.
+    let others = monitor.operation(OTHER).with_timeout(SECOND);
+    assert!(others.start().deadline().is_some());
+}
