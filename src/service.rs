@@ -74,8 +74,7 @@ where
         switches,
         handles: handles.clone(),
         cleanup: cleanup.clone(),
-        off: Off::default(),
-        stack: None,
+        stacks: Vec::new(),
     });
     EgressService {
         stack: stack(handles, cleanup, client),
@@ -141,37 +140,41 @@ struct Switched<S, B, T: Timer, X> {
     handles: Handles<T, X>,
     /// Forgotten bodies are found whatever else is off.
     cleanup: Cleanup<B, T, X>,
-    /// What is off in the stack that is kept. Mostly the next request asks for the same one.
-    off: Off,
-    stack: Option<Stack<S, B, T, X>>,
+    /// The stacks that were needed last, the newest at the end, and what is off in each.
+    stacks: Vec<(Off, Stack<S, B, T, X>)>,
 }
+
+/// How many stacks are kept beside the one with everything on: what two flags that are on for a share need, and one more.
+const MAX_STACKS: usize = 4;
 
 impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
     fn stack(&mut self, off: Off, client: &S) -> &mut Stack<S, B, T, X> {
-        if self.off != off {
-            self.off = off;
-            self.stack = None;
-        }
-        self.stack.get_or_insert_with(|| {
+        let known = self.stacks.iter().position(|(of, _)| *of == off);
+        let place = known.unwrap_or_else(|| {
             let handles = self.handles.without(off);
-            if off.has(Switch::Cleanup) {
+            let new = if off.has(Switch::Cleanup) {
                 stack(&handles, &cleanup(&handles), client.clone())
             } else {
                 stack(&handles, &self.cleanup, client.clone())
+            };
+            if self.stacks.len() == MAX_STACKS {
+                self.stacks.remove(0);
             }
-        })
+            self.stacks.push((off, new));
+            self.stacks.len() - 1
+        });
+        &mut self.stacks[place].1
     }
 }
 
-/// With the stack: who clones a service for each request would make it anew each time.
+/// With the stacks: who clones a service for each request would make it anew each time.
 impl<S: Clone, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
     fn clone(&self) -> Self {
         Self {
             switches: Arc::clone(&self.switches),
             handles: self.handles.clone(),
             cleanup: self.cleanup.clone(),
-            off: self.off,
-            stack: self.stack.clone(),
+            stacks: self.stacks.clone(),
         }
     }
 }
