@@ -529,10 +529,12 @@ mod recorder {
         }
         fn absolute(&self, value: u64) {
             let value = u32::try_from(value).expect("a small number").into();
-            self.1
+            let before = self
+                .1
                 .lock()
                 .expect("nobody panics")
                 .insert(format!("counter {}", self.0), value);
+            assert!(before <= Some(value), "{} fell from {before:?}", self.0);
         }
     }
 
@@ -587,6 +589,42 @@ mod recorder {
         fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
             panic!("there are none");
         }
+    }
+
+    /// Whatever is set anew: limits, rules, the minute.
+    #[test]
+    fn a_recorders_counters_never_fall() {
+        let timer = ManualTimer::new();
+        let monitor = Monitor::new(timer.clone());
+        let flags = tower_egress::flags::Flags::builder().layers().build();
+        let egress = tower_egress::Egress::builder_on(timer.clone());
+        let egress = egress.flags(flags.clone()).build();
+        let recorder = Keeps::default();
+        metrics::with_local_recorder(&recorder, || {
+            for round in 1..20_u32 {
+                let percent = round * 5;
+                flags
+                    .apply_json(&format!("{{\"retries\": {percent}}}"))
+                    .expect("a good one");
+                let flag = flags.get("retries").expect("it is a layer");
+                for n in 0..round {
+                    flag.record(n % 2 == 0, n % 3 == 0, MILLI);
+                    monitor.record("save", MILLI, Outcome::Failed);
+                }
+                monitor.set_limits(Limits::new().with_memory(round.into()));
+                monitor.check_with(Sample {
+                    memory_bytes: Some(10),
+                    cpu_time: Some(MILLI * (20 - round)),
+                });
+                monitor::record_metrics(&egress.status(), &monitor.report());
+                timer.advance(Duration::from_secs(30));
+            }
+        });
+        let values = recorder.values.lock().unwrap();
+        let failed =
+            "counter tower_egress_flag_recorded_total flag=retries,group=on,outcome=failed";
+        assert!(values[failed] > 20.0, "{values:#?}");
+        assert_eq!(values["gauge tower_egress_cpu_seconds_total"], 0.0);
     }
 
     #[test]

@@ -504,3 +504,60 @@ fn adds_up(mut random: u64) {
     flags.apply_json("{}").unwrap();
     assert!(timer.run(client.oneshot(request())).is_ok());
 }
+
+/// B8: what a request began with, it has to its end.
+#[test]
+fn who_is_about_to_retry_does_so_though_retries_are_switched_off() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = layers();
+    let egress = builder(&timer).flags(flags.clone()).build();
+    let mut client = egress.layer(server.clone());
+    server.answer(Answer {
+        after: SECOND,
+        ..Answer::status(503)
+    });
+    let mut call = tokio_test::task::spawn(client.call(request()));
+    assert!(call.poll().is_pending());
+    flags.apply_json(r#"{"retries": false}"#).unwrap();
+    let response = timer.run(call.into_inner()).unwrap();
+    assert_eq!(
+        (response.status(), server.arrivals().len()),
+        (StatusCode::OK, 2)
+    );
+    drop(response);
+    assert_eq!(egress.status().retries.retries, 1);
+}
+
+/// C1, C2: a permit that is held counts again when the limit is switched on again.
+#[test]
+fn permits_are_held_while_the_limit_is_switched_off_and_on() {
+    let timer = ManualTimer::new();
+    let flags = layers();
+    let egress = builder(&timer).concurrency(1).flags(flags.clone()).build();
+    let mut client = egress.layer(Server::new(&timer));
+    let limited = timer.run(client.call(request())).unwrap();
+    flags.apply_json(r#"{"connectionLimit": false}"#).unwrap();
+    let unlimited = timer.run(client.call(request())).unwrap();
+    flags.apply_json("{}").unwrap();
+    let mut waits = tokio_test::task::spawn(client.call(request()));
+    assert!(waits.poll().is_pending());
+    let connections = egress.status().connections;
+    assert_eq!(
+        (
+            connections.active,
+            connections.queued,
+            connections.unlimited
+        ),
+        (1, 1, 1)
+    );
+    drop(unlimited);
+    assert!(
+        !waits.is_woken() && waits.poll().is_pending(),
+        "that was not its place"
+    );
+    drop(limited);
+    assert!(waits.is_woken());
+    let response = timer.run(waits.into_inner()).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
