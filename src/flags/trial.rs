@@ -477,4 +477,53 @@ mod tests {
         trial.record(0, true, false, Duration::ZERO);
         assert_eq!(trial.read().0.ever, 55_000);
     }
+
+    /// A small generator, so that wasm and the host see the same numbers. Returns one below 1000.
+    fn per_mille(random: &mut u64) -> u64 {
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % 1000
+    }
+
+    /// Records so many, of which so many per mille are on and fail, and returns after how many it was told.
+    fn rollout(random: &mut u64, records: u32, share: u64, [on, off]: [u64; 2]) -> Option<u32> {
+        let trial = Trial::default();
+        (0..records).find(|_| {
+            let was_on = per_mille(random) < share;
+            let is_ok = per_mille(random) >= if was_on { on } else { off };
+            let took = Duration::from_micros(per_mille(random).pow(2));
+            trial.record(0, was_on, is_ok, took).is_some()
+        })
+    }
+
+    /// Where both do as well, and everything is looked at a hundred times.
+    #[test]
+    fn chance_alone_is_hardly_ever_told() {
+        let random = &mut 1;
+        for (share, failing) in [(500, 50), (500, 300), (100, 10), (100, 200)] {
+            let told = (0..8).filter(|_| {
+                let told = rollout(random, 10_000, share, [failing; 2]);
+                told.is_some()
+            });
+            assert!(told.count() <= 1, "{share} {failing}");
+        }
+    }
+
+    #[test]
+    fn what_is_worse_is_always_told() {
+        let random = &mut 1;
+        for (share, failing, within) in [
+            (500, [100, 10], 2_000),
+            (500, [50, 10], 10_000),
+            (100, [60, 10], 10_000),
+            (10, [500, 10], 30_000),
+            (900, [10, 100], 10_000),
+        ] {
+            for _ in 0..2 {
+                let told = rollout(random, within, share, failing);
+                assert!(told.is_some(), "{share} {failing:?}");
+            }
+        }
+    }
 }
