@@ -39,7 +39,7 @@
 //!
 //! While a flag is on for a share, [`Flag::record`] compares how those in it fare with the rest: their error rate, and
 //! the time that 95 in 100 of them do not exceed. If they do worse, or the rest does, the [hook](FlagsBuilder::on_alert) is called, once for
-//! each time that they begin to.
+//! each time that they begin to: again only after the difference has fallen to half of what is called [worse](Worse).
 //!
 //! # In a Worker
 //!
@@ -51,6 +51,7 @@ mod flag;
 mod rule;
 mod trial;
 
+pub(crate) use self::flag::Entered;
 pub use self::{
     builder::FlagsBuilder,
     config::{Config, InvalidConfig},

@@ -74,8 +74,7 @@ where
         switches,
         handles: handles.clone(),
         cleanup: cleanup.clone(),
-        off: Off::default(),
-        stack: None,
+        stacks: Vec::new(),
         tally: None,
     });
     EgressService {
@@ -142,50 +141,59 @@ struct Switched<S, B, T: Timer, X> {
     handles: Handles<T, X>,
     /// Forgotten bodies are found whatever else is off.
     cleanup: Cleanup<B, T, X>,
-    /// What is off in the stack that is kept. Mostly the next request asks for the same one.
-    off: Off,
-    stack: Option<Stack<S, B, T, X>>,
+    /// The stacks that were needed last, the newest at the end, and what is off in each.
+    stacks: Vec<(Off, Stack<S, B, T, X>)>,
     tally: Option<Tally>,
 }
 
+/// How many stacks are kept beside the one with everything on: what two flags that are on for a share need, and one more.
+const MAX_STACKS: usize = 4;
+
 impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
     fn stack(&mut self, off: Off, client: &S) -> &mut Stack<S, B, T, X> {
-        if self.off != off {
-            self.off = off;
-            self.stack = None;
-        }
-        self.stack.get_or_insert_with(|| {
+        let known = self.stacks.iter().position(|(of, _)| *of == off);
+        let place = known.unwrap_or_else(|| {
             let handles = self.handles.without(off);
-            let stack = if off.has(Switch::Cleanup) {
+            let new = if off.has(Switch::Cleanup) {
                 stack(&handles, &cleanup(&handles), client.clone())
             } else {
                 stack(&handles, &self.cleanup, client.clone())
             };
-            match &self.tally {
-                Some(tally) if !off.has(Switch::Timing) => stack.with_tally(tally.clone()),
-                _ => stack,
+            let new = self.tallied(off, new);
+            if self.stacks.len() == MAX_STACKS {
+                self.stacks.remove(0);
             }
-        })
+            self.stacks.push((off, new));
+            self.stacks.len() - 1
+        });
+        &mut self.stacks[place].1
     }
 
     fn with_tally(&mut self, tally: &Tally) {
         self.tally = Some(tally.clone());
-        if !self.off.has(Switch::Timing) {
-            let stack = self.stack.take();
-            self.stack = stack.map(|stack| stack.with_tally(tally.clone()));
+        let stacks = std::mem::take(&mut self.stacks).into_iter();
+        self.stacks = stacks
+            .map(|(off, stack)| (off, self.tallied(off, stack)))
+            .collect();
+    }
+
+    /// What is not measured is in no tally.
+    fn tallied(&self, off: Off, stack: Stack<S, B, T, X>) -> Stack<S, B, T, X> {
+        match &self.tally {
+            Some(tally) if !off.has(Switch::Timing) => stack.with_tally(tally.clone()),
+            _ => stack,
         }
     }
 }
 
-/// With the stack: who clones a service for each request would make it anew each time.
+/// With the stacks: who clones a service for each request would make it anew each time.
 impl<S: Clone, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
     fn clone(&self) -> Self {
         Self {
             switches: Arc::clone(&self.switches),
             handles: self.handles.clone(),
             cleanup: self.cleanup.clone(),
-            off: self.off,
-            stack: self.stack.clone(),
+            stacks: self.stacks.clone(),
             tally: self.tally.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Layers that flags switch off, for a share of requests.
 
-use crate::flags::{Flag, FlagKey, Flags, FlagsStatus};
+use crate::flags::{Entered, Flag, FlagKey, Flags, FlagsStatus};
 use egress_time::{Clock, Instant};
 use http::{Extensions, StatusCode};
 use std::{
@@ -13,6 +13,15 @@ use std::{
 };
 
 /// A part of the stack that a flag can switch off while a program runs: see [`EgressBuilder::flags`](crate::EgressBuilder::flags).
+///
+/// ```
+/// use tower_egress::{Switch, flags::{Config, Flags}};
+///
+/// let flags = Flags::builder().layers().build();
+/// flags.apply(&Config::default().with(Switch::Retries.as_str(), false))?;
+/// assert!(!flags.is_on("retries", "any key"));
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Switch {
@@ -132,10 +141,10 @@ impl Decide for Switches {
                         format!("{start} {number}").into()
                     }),
                 };
-                let is_on = flag.is_on(key);
-                if flag.is_partial() {
+                let (is_on, entered) = flag.enter(key);
+                if let Some(entered) = entered {
                     let trial = trial.get_or_insert_with(|| Trial::new(clock.now()));
-                    trial.flags.push((flag.clone(), is_on));
+                    trial.entered.push(entered);
                 }
                 is_on
             });
@@ -156,14 +165,14 @@ impl Decide for Switches {
 #[derive(Debug)]
 struct Trial {
     start: Instant,
-    flags: Vec<(Flag, bool)>,
+    entered: Vec<Entered>,
 }
 
 impl Trial {
     const fn new(start: Instant) -> Self {
         Self {
             start,
-            flags: Vec::new(),
+            entered: Vec::new(),
         }
     }
 }
@@ -176,8 +185,8 @@ impl Compare for Trial {
                 && status != StatusCode::TOO_MANY_REQUESTS
                 && status != StatusCode::REQUEST_TIMEOUT
         });
-        for (flag, was_on) in &self.flags {
-            flag.record(*was_on, is_ok, now - self.start);
+        for entered in &self.entered {
+            entered.record(is_ok, now - self.start);
         }
     }
 }

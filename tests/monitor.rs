@@ -92,6 +92,28 @@ fn writers_and_readers_do_not_disturb_each_other() {
     assert_eq!(report.operations.len(), 2 + 1 + 1);
 }
 
+/// However many cross it at once, it is one crossing.
+#[test]
+fn a_crossing_of_many_threads_is_one_warning() {
+    for round in 0..50 {
+        let monitor = Monitor::new(ManualTimer::new());
+        let monitor = monitor.with_limits(Limits::new().with_memory(100));
+        let save = monitor.operation("save").with_warn_after(MILLI);
+        let barrier = std::sync::Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    monitor.check_with(memory(200));
+                    save.record(2 * MILLI, Outcome::Ok);
+                });
+            }
+        });
+        assert_eq!(monitor.report().warnings, 2, "round {round}");
+        assert_eq!(monitor.take_warnings().len(), 2);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_runs_on_tokios_clock_and_ends_what_takes_too_long() {
     let timer = tower_egress::TokioTimer::new();
@@ -370,6 +392,93 @@ mod spans {
         assert_eq!(monitor.report().overall().errors(), 0);
     }
 
+    /// Whoever writes a subscriber by hand can do that.
+    #[test]
+    fn a_span_that_is_left_more_often_than_entered_is_not_busy_since_the_beginning() {
+        let (timer, monitor) = setup();
+        timer.advance(Duration::from_secs(1_000_000));
+        with(SpanLayer::new(monitor.clone()), || {
+            let span = info_span!("save");
+            let leave = |span: &tracing::Span| {
+                span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+            };
+            leave(&span);
+            span.in_scope(|| timer.advance(MILLI));
+            leave(&span);
+        });
+        assert_eq!(of(&monitor, "save").busy_ms, Some(1.0));
+    }
+
+    #[test]
+    fn a_span_may_outlive_its_subscriber_and_be_in_several_threads() {
+        let (timer, monitor) = setup();
+        let mut span = tracing::Span::none();
+        with(SpanLayer::new(monitor.clone()), || {
+            span = info_span!("save");
+            info_span!("other").in_scope(|| ());
+        });
+        assert_eq!(of(&monitor, "save").running, 1);
+        let entered = std::sync::Barrier::new(3);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let _entered = span.enter();
+                    entered.wait();
+                    entered.wait();
+                });
+            }
+            entered.wait();
+            timer.advance(3 * MILLI);
+            entered.wait();
+        });
+        drop(span);
+        let save = of(&monitor, "save");
+        assert_eq!((save.lifetime.count(), save.running), (1, 0));
+        assert_eq!(save.busy_ms, Some(3.0), "once, in however many threads");
+    }
+
+    #[test]
+    fn a_span_that_is_over_while_a_panic_unwinds_has_not_failed() {
+        struct TidiesUp;
+        impl Drop for TidiesUp {
+            fn drop(&mut self) {
+                info_span!("tidy up").in_scope(|| ());
+            }
+        }
+        let (_, monitor) = setup();
+        with(SpanLayer::new(monitor.clone()), || {
+            let unwound = std::panic::catch_unwind(|| {
+                let _save = info_span!("save").entered();
+                let _tidies_up = TidiesUp;
+                panic!("on purpose");
+            });
+            assert!(unwound.is_err());
+        });
+        let failed = |name| of(&monitor, name).lifetime.outcome(Outcome::Failed);
+        assert_eq!((failed("save"), failed("tidy up")), (1, 0));
+    }
+
+    /// The names of a program's own spans: what has no room is counted all the same.
+    #[test]
+    fn a_thousand_names_are_counted() {
+        let (_, monitor) = setup();
+        let monitor = monitor.with_max_operations(10);
+        with(SpanLayer::new(monitor.clone()), || {
+            for number in 0..1000 {
+                monitor.start(&format!("\"{number}\n\u{2028}")).succeed();
+                info_span!("save").in_scope(|| info!(checkpoint = "x".repeat(1000)));
+            }
+        });
+        let report = monitor.report();
+        assert_eq!(report.overall().count(), 2000);
+        assert_eq!(report.operations.len(), 11);
+        let lines = |text: &str| {
+            text.split(['\n', '\r', '\u{2028}', '\u{2029}', '\u{85}'])
+                .count()
+        };
+        assert_eq!(lines(&report.summary()), 2 + 11 + 1, "{}", report.summary());
+    }
+
     #[test]
     fn spans_of_many_threads_add_up() {
         let (_, monitor) = setup();
@@ -420,10 +529,12 @@ mod recorder {
         }
         fn absolute(&self, value: u64) {
             let value = u32::try_from(value).expect("a small number").into();
-            self.1
+            let before = self
+                .1
                 .lock()
                 .expect("nobody panics")
                 .insert(format!("counter {}", self.0), value);
+            assert!(before <= Some(value), "{} fell from {before:?}", self.0);
         }
     }
 
@@ -478,6 +589,42 @@ mod recorder {
         fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
             panic!("there are none");
         }
+    }
+
+    /// Whatever is set anew: limits, rules, the minute.
+    #[test]
+    fn a_recorders_counters_never_fall() {
+        let timer = ManualTimer::new();
+        let monitor = Monitor::new(timer.clone());
+        let flags = tower_egress::flags::Flags::builder().layers().build();
+        let egress = tower_egress::Egress::builder_on(timer.clone());
+        let egress = egress.flags(flags.clone()).build();
+        let recorder = Keeps::default();
+        metrics::with_local_recorder(&recorder, || {
+            for round in 1..20_u32 {
+                let percent = round * 5;
+                flags
+                    .apply_json(&format!("{{\"retries\": {percent}}}"))
+                    .expect("a good one");
+                let flag = flags.get("retries").expect("it is a layer");
+                for n in 0..round {
+                    flag.record(n % 2 == 0, n % 3 == 0, MILLI);
+                    monitor.record("save", MILLI, Outcome::Failed);
+                }
+                monitor.set_limits(Limits::new().with_memory(round.into()));
+                monitor.check_with(Sample {
+                    memory_bytes: Some(10),
+                    cpu_time: Some(MILLI * (20 - round)),
+                });
+                monitor::record_metrics(&egress.status(), &monitor.report());
+                timer.advance(Duration::from_secs(30));
+            }
+        });
+        let values = recorder.values.lock().unwrap();
+        let failed =
+            "counter tower_egress_flag_recorded_total flag=retries,group=on,outcome=failed";
+        assert!(values[failed] > 20.0, "{values:#?}");
+        assert_eq!(values["gauge tower_egress_cpu_seconds_total"], 0.0);
     }
 
     #[test]

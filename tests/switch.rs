@@ -354,3 +354,210 @@ fn each_part_has_a_flag_of_its_own_name() {
         assert_eq!(status.flags[switch.as_str()].percent, 100.0);
     }
 }
+
+/// Who is named is not there by chance: it would be compared with the rest, and not the flag.
+#[test]
+fn keys_by_name_are_not_compared() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let rule = Rule::share(50.0).unwrap().on_for("broken").off_for("dull");
+    let flags = Flags::builder().flag("retries", rule).build();
+    let egress = builder(&timer).flags(flags).build();
+    let mut client = egress.layer(server.clone());
+    for _ in 0..300 {
+        for key in ["broken", "dull"] {
+            server.answer(Answer::status(if key == "broken" { 501 } else { 200 }));
+            let mut request = request();
+            request.extensions_mut().insert(FlagKey(key.into()));
+            timer.run(client.call(request)).unwrap();
+        }
+    }
+    let status = &egress.status().flags.flags["retries"];
+    assert_eq!((status.on.count, status.off.count), (0, 0));
+    assert!(!status.is_worse);
+}
+
+/// Another rule compares other groups, and requests that are under way belong to the old ones.
+#[test]
+fn what_was_decided_by_an_older_rule_is_not_compared_by_the_new_one() {
+    let timer = ManualTimer::new();
+    let flags = Flags::builder()
+        .flag("retries", Rule::share(50.0).unwrap())
+        .build();
+    let egress = builder(&timer).flags(flags.clone()).build();
+    let mut client = egress.layer(Server::new(&timer));
+    let under_way: Vec<_> = (0..20).map(|_| client.call(request())).collect();
+    flags.apply_json(r#"{"retries": 60}"#).unwrap();
+    drop(under_way);
+    let count = || {
+        let status = &egress.status().flags.flags["retries"];
+        status.on.count + status.off.count
+    };
+    assert_eq!(count(), 0);
+    timer.run(client.call(request())).unwrap();
+    assert_eq!(count(), 1);
+}
+
+/// C7, M1, K5: whatever is switched while requests wait, are under way, and are read, everything adds up in the end.
+#[test]
+fn everything_adds_up_after_many_switches() {
+    (1..=5).for_each(adds_up);
+}
+
+fn adds_up(mut random: u64) {
+    let mut below = move |n: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % n
+    };
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = layers();
+    let quota = Quota::new(50, SECOND).unwrap().with_burst(10).unwrap();
+    let egress = Egress::builder_on(timer.clone())
+        .otherwise(Api::external().with_quota(quota))
+        .concurrency(3)
+        .flags(flags.clone())
+        .build();
+    let client = egress.layer(server.clone());
+    let (mut calls, mut bodies) = (Vec::new(), Vec::new());
+    let (mut timed, mut responses) = (0, 0);
+    for _ in 0..3000 {
+        match below(8) {
+            0 => {
+                let rules: Vec<_> = Switch::ALL
+                    .iter()
+                    .map(|switch| {
+                        format!(
+                            "\"{}\": {}",
+                            switch.as_str(),
+                            [0, 50, 100][usize::try_from(below(3)).unwrap()]
+                        )
+                    })
+                    .collect();
+                flags
+                    .apply_json(&format!("{{{}}}", rules.join(",")))
+                    .unwrap();
+            }
+            1 | 2 => {
+                let status = [200, 200, 503, 404][usize::try_from(below(4)).unwrap()];
+                server.answer(Answer::status(status));
+                let mut request = request();
+                let key = format!("key {}", below(1000));
+                timed += u64::from(flags.is_on("timing", &key));
+                request.extensions_mut().insert(FlagKey(key.into()));
+                calls.push(tokio_test::task::spawn(Box::pin(
+                    client.clone().call(request),
+                )));
+            }
+            3 => timer.advance(Duration::from_millis(below(200))),
+            4 if !calls.is_empty() => {
+                let which = usize::try_from(below(calls.len() as u64)).unwrap();
+                drop(calls.swap_remove(which));
+            }
+            5 if !bodies.is_empty() => {
+                let which = usize::try_from(below(bodies.len() as u64)).unwrap();
+                let body: tower_egress::ResponseBody<_, _, _> = bodies.swap_remove(which);
+                match below(2) {
+                    0 => drop(body),
+                    _ => drop(timer.run(body.collect())),
+                }
+            }
+            _ => {
+                for at in (0..calls.len()).rev() {
+                    if let std::task::Poll::Ready(response) = calls[at].poll() {
+                        drop(calls.swap_remove(at));
+                        if let Ok(response) = response {
+                            responses += 1;
+                            bodies.push(http::Response::into_body(response));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    drop((calls, bodies));
+    let status = egress.status();
+    let connections = &status.connections;
+    assert_eq!(
+        (
+            connections.active,
+            connections.unlimited,
+            connections.queued
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!((connections.open_bodies, server.open()), (0, 0));
+    let outcomes = &status.performance["all"].outcomes;
+    assert_eq!(outcomes.values().sum::<u64>(), timed, "M1: {outcomes:?}");
+    let limit = status.rate_limits.values().next().unwrap();
+    assert_eq!(limit.queue_length, 0);
+    let ends = &status.bodies;
+    assert_eq!(ends.live, 0);
+    let ended = ends.ended + ends.cancelled + ends.drained + ends.idle + ends.failed;
+    assert!(
+        ended >= responses && responses > 200,
+        "K5: {ended} of {responses}"
+    );
+    // And it goes on.
+    flags.apply_json("{}").unwrap();
+    assert!(timer.run(client.oneshot(request())).is_ok());
+}
+
+/// B8: what a request began with, it has to its end.
+#[test]
+fn who_is_about_to_retry_does_so_though_retries_are_switched_off() {
+    let timer = ManualTimer::new();
+    let server = Server::new(&timer);
+    let flags = layers();
+    let egress = builder(&timer).flags(flags.clone()).build();
+    let mut client = egress.layer(server.clone());
+    server.answer(Answer {
+        after: SECOND,
+        ..Answer::status(503)
+    });
+    let mut call = tokio_test::task::spawn(client.call(request()));
+    assert!(call.poll().is_pending());
+    flags.apply_json(r#"{"retries": false}"#).unwrap();
+    let response = timer.run(call.into_inner()).unwrap();
+    assert_eq!(
+        (response.status(), server.arrivals().len()),
+        (StatusCode::OK, 2)
+    );
+    drop(response);
+    assert_eq!(egress.status().retries.retries, 1);
+}
+
+/// C1, C2: a permit that is held counts again when the limit is switched on again.
+#[test]
+fn permits_are_held_while_the_limit_is_switched_off_and_on() {
+    let timer = ManualTimer::new();
+    let flags = layers();
+    let egress = builder(&timer).concurrency(1).flags(flags.clone()).build();
+    let mut client = egress.layer(Server::new(&timer));
+    let limited = timer.run(client.call(request())).unwrap();
+    flags.apply_json(r#"{"connectionLimit": false}"#).unwrap();
+    let unlimited = timer.run(client.call(request())).unwrap();
+    flags.apply_json("{}").unwrap();
+    let mut waits = tokio_test::task::spawn(client.call(request()));
+    assert!(waits.poll().is_pending());
+    let connections = egress.status().connections;
+    assert_eq!(
+        (
+            connections.active,
+            connections.queued,
+            connections.unlimited
+        ),
+        (1, 1, 1)
+    );
+    drop(unlimited);
+    assert!(
+        !waits.is_woken() && waits.poll().is_pending(),
+        "that was not its place"
+    );
+    drop(limited);
+    assert!(waits.is_woken());
+    let response = timer.run(waits.into_inner()).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}

@@ -2,10 +2,15 @@
 
 use super::{
     Alert, Flags, Rule,
+    config::plain,
     flag::{Entry, Hook},
 };
 use crate::Switch;
-use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    panic::AssertUnwindSafe,
+};
 
 /// Declares the flags of a set.
 ///
@@ -13,6 +18,19 @@ use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
 ///
 /// - the salt is empty
 /// - nobody is told of a flag that does worse; the [status](Flags::status) says so all the same
+///
+/// ```
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder()
+///     .flag("newSearch", Rule::share(10.0)?)
+///     .layers()
+///     .salt("2026")
+///     .on_alert(|alert| eprintln!("{alert}"))
+///     .build();
+/// assert!(flags.is_on("retries", "any key")); // as all layers are
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct FlagsBuilder {
     salt: Box<str>,
@@ -55,14 +73,25 @@ impl FlagsBuilder {
 
     /// Sets what is called when those for whom a flag is on, or the rest, begin to do worse than the others.
     ///
-    /// It is called by whoever recorded the last of them, so it should be quick.
+    /// It is called by whoever recorded the last of them, so it should be quick. It may change the flags. If it panics, that is an
+    /// event of `tracing` and nothing else: a request must not fail because somebody was to hear of others.
     pub fn on_alert(mut self, hook: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
         self.on_alert = Some(AssertUnwindSafe(Box::new(hook)));
         self
     }
 
     /// Makes the set.
+    ///
+    /// # Panics
+    ///
+    /// If two names are the same to the [environment](super::Config::from_env), `a_b` and `aB`: a variable for one would switch the other.
     pub fn build(self) -> Flags {
+        let mut names = BTreeSet::new();
+        for name in self.flags.keys() {
+            let plain = plain(name);
+            let twice = !plain.is_empty() && !names.insert(plain);
+            assert!(!twice, "the flag {name:?} has another spelling");
+        }
         let entries = self.flags.into_iter();
         let entries = entries.map(|(name, rule)| Entry::new(name, rule)).collect();
         Flags::new(&self.salt, entries, self.on_alert)

@@ -8,10 +8,28 @@ use serde::{
 use std::{collections::BTreeMap, fmt};
 
 /// Rules for flags by name, as they come from outside.
+///
+/// ```
+/// use tower_egress::flags::Config;
+///
+/// // A file, and variables over it.
+/// let file = Config::from_json(r#"{"newSearch": 10, "retries": true}"#)?;
+/// let variables = [("APP_NEW_SEARCH".to_owned(), "off".to_owned())];
+/// let config = file.with_all(Config::from_env("APP_", variables)?);
+/// assert_eq!(config, Config::default().with("newsearch", false).with("retries", true));
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
 
 /// A configuration of flags is wrong. It says what, and where.
+///
+/// ```
+/// use tower_egress::flags::Config;
+///
+/// let error = Config::from_json(r#"{"retries": "sometimes"}"#).unwrap_err();
+/// assert!(error.to_string().contains("true, false, a share in per cent, or an object"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidConfig {
@@ -67,19 +85,25 @@ impl Config {
         serde_json::from_str(text).map_err(|error| InvalidConfig::of_json(&error))
     }
 
-    /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`.
+    /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`; after that
+    /// keys by name, `+key` for whom it is on and `-key` for whom it is off: `25% +tower-rs/tower -acme`.
     ///
-    /// After the prefix comes the name of the flag, of which case and underscores do not count: `EGRESS_NEW_SEARCH` is for `newSearch`.
+    /// After the prefix comes the name of the flag, of which case and underscores do not count: `EGRESS_FLAG_NEW_SEARCH` is for
+    /// `newSearch`. Between the keys is white space; one that has some in it is for [JSON](Self::from_json) only.
     ///
     /// ```
-    /// # use tower_egress::flags::Config;
-    /// let config = Config::from_env("EGRESS_FLAG_", std::env::vars())?;
+    /// use tower_egress::flags::{Config, Rule};
+    ///
+    /// // Natively those of `std::env::vars_os()` that are text: `std::env::vars()` panics if one is not.
+    /// let variables = [("EGRESS_FLAG_NEW_SEARCH".to_owned(), "off +tower-rs/tower".to_owned())];
+    /// let config = Config::from_env("EGRESS_FLAG_", variables)?;
+    /// assert_eq!(config, Config::default().with("newsearch", Rule::off().on_for("tower-rs/tower")));
     /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// If one of these says something else, or two name the same flag.
+    /// If one of these says something else, names a key as both on and off, or two name the same flag.
     pub fn from_env(
         prefix: &str,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -89,12 +113,12 @@ impl Config {
             let Some(name) = variable.strip_prefix(prefix) else {
                 continue;
             };
-            let rule = from_word(value.trim()).map_err(|error| {
-                InvalidConfig::new(format!("the variable {variable} is wrong: {error}"))
+            let of = short(&variable);
+            let rule = from_words(&value).map_err(|error| {
+                InvalidConfig::new(format!("the variable {of} is wrong: {error}"))
             })?;
             if rules.insert(plain(name).into_boxed_str(), rule).is_some() {
-                let message =
-                    format!("the variable {variable} names a flag that another one names, too");
+                let message = format!("the variable {of} names a flag that another one names, too");
                 return Err(InvalidConfig::new(message));
             }
         }
@@ -111,20 +135,55 @@ impl Config {
     /// Takes the rules of another one over these, where there are any.
     #[must_use]
     pub fn with_all(mut self, other: Self) -> Self {
-        // A flag can be spelt in two ways.
         self.0
-            .retain(|name, _| !other.0.keys().any(|over| plain(over) == plain(name)));
+            .retain(|name, _| !other.0.keys().any(|over| is_same(over, name)));
         self.0.extend(other.0);
         self
     }
 }
 
-/// A name without what variables cannot have.
+/// A name without what variables do not tell apart.
 pub(super) fn plain(name: &str) -> String {
     name.chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(|c| c.is_ascii_alphanumeric() || !c.is_ascii())
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+/// A flag can be spelt in two ways: as it is, and as a variable has it.
+fn is_same(one: &str, other: &str) -> bool {
+    let (plain_one, plain_other) = (plain(one), plain(other));
+    let as_variables = one == plain_one || other == plain_other;
+    one == other || (as_variables && !plain_one.is_empty() && plain_one == plain_other)
+}
+
+/// As much of a name as belongs into a message, wherever the name is from.
+pub(super) fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(64)]
+}
+
+fn from_words(words: &str) -> Result<Rule, InvalidConfig> {
+    let names_key = |word: &&str| word.starts_with(['+', '-']);
+    let words: Vec<_> = words.split_whitespace().collect();
+    let keys = words.iter().position(names_key).unwrap_or(words.len());
+    let (share, keys) = words.split_at(keys);
+    let mut rule = from_word(&share.concat())?;
+    for word in keys {
+        let (on, key) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+            (Some(key), _) if !key.is_empty() => (true, key),
+            (_, Some(key)) if !key.is_empty() => (false, key),
+            _ => return Err(InvalidConfig::new("a key is +key or -key, after the share")),
+        };
+        match on {
+            true => rule.on.insert(key.into()),
+            false => rule.off.insert(key.into()),
+        };
+    }
+    match rule.on.intersection(&rule.off).next() {
+        // Which one, it does not say: what it says may come to be public.
+        Some(_) => Err(InvalidConfig::new("a key is both on and off")),
+        None => Ok(rule),
+    }
 }
 
 fn from_word(word: &str) -> Result<Rule, InvalidConfig> {
@@ -138,7 +197,9 @@ fn from_word(word: &str) -> Result<Rule, InvalidConfig> {
         .and_then(|share| share.trim_end().parse().ok());
     match percent {
         Some(percent) => Ok(Rule::share(percent)?),
-        None => Err(InvalidConfig::new("it takes on, off, or a share as 25%")),
+        None => Err(InvalidConfig::new(
+            "it takes on, off, or a share as 25%, and then +key or -key",
+        )),
     }
 }
 
@@ -306,14 +367,36 @@ mod tests {
             ("EGRESS_NEW_SEARCH", "12.5%"),
             ("EGRESS_RETRIES", " Off "),
             ("EGRESS_all", "100 %"),
+            (
+                "EGRESS_KEYS",
+                " 25 % +tower-rs/tower\t-a=b,c  +-x +tower-rs/tower",
+            ),
+            ("EGRESS_ON", "ON -me"),
             ("OTHER", "what"),
         ]);
+        let keys = Rule::share(25.0).unwrap().on_for("tower-rs/tower");
         let expected = Config::default()
+            .with("keys", keys.on_for("-x").off_for("a=b,c"))
+            .with("on", Rule::on().off_for("me"))
             .with("newsearch", Rule::share(12.5).unwrap())
             .with("retries", false)
             .with("all", true);
         assert_eq!(config, Ok(expected));
-        for (value, expected) in [("25", "25%"), ("", "25%"), ("101%", "101"), ("x%", "25%")] {
+        for (value, expected) in [
+            ("25", "25%"),
+            ("", "25%"),
+            ("101%", "101"),
+            ("-1%", "25%"),
+            ("x%", "25%"),
+            ("nan%", "NaN"),
+            ("1e308%", "not between"),
+            ("+me", "25%"),
+            ("on me", "25%"),
+            ("on +", "+key"),
+            ("on -a - -b", "+key"),
+            ("on +a b", "+key"),
+            ("on +a -a", "both on and off"),
+        ] {
             let error = env(&[("EGRESS_A", value)]).unwrap_err().to_string();
             assert!(
                 error.contains("EGRESS_A") && error.contains(expected),

@@ -2,7 +2,7 @@
 
 use super::{
     Alert, ArmStatus, Config, FlagsBuilder, InvalidConfig, Rule,
-    config::plain,
+    config::{plain, short},
     rule::{ALL, percent},
     trial::Trial,
 };
@@ -11,10 +11,10 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -24,6 +24,18 @@ use xxhash_rust::xxh32::xxh32;
 ///
 /// Whether a flag is on is an atomic load, and a hash where it is on for a share; only where keys are named a lock is taken, for
 /// reading.
+///
+/// ```
+/// use tower_egress::flags::Flags;
+///
+/// let flags = Flags::builder().flag("newSearch", false).build();
+/// flags.apply_json(r#"{"newSearch": {"percent": 0, "on": ["me"]}}"#)?;
+/// assert!(flags.is_on("newSearch", "me") && !flags.is_on("newSearch", "you"));
+/// assert!(flags.apply_json(r#"{"newSearch": 101}"#).is_err());
+/// assert!(flags.is_on("newSearch", "me")); // the last good configuration holds
+/// assert_eq!(flags.status().refused.unwrap(), "it is wrong at line 1, column 17");
+/// # Ok::<_, tower_egress::flags::InvalidConfig>(())
+/// ```
 #[derive(Clone)]
 pub struct Flags(Arc<Set>);
 
@@ -41,19 +53,32 @@ pub(super) type Hook = AssertUnwindSafe<Box<dyn Fn(&Alert) + Send + Sync>>;
 pub(super) struct Entry {
     name: Box<str>,
     default: Rule,
-    threshold: AtomicU64,
-    /// Whether the rule names keys.
-    names: AtomicBool,
+    /// The threshold of the rule, and [`NAMES`] if it names keys. In one, so that nobody decides by halves of two rules.
+    state: AtomicU64,
     rule: RwLock<Rule>,
     trial: Trial,
+}
+
+/// In the state of an entry: the rule names keys.
+const NAMES: u64 = 1 << 63;
+
+fn state_of(rule: &Rule) -> u64 {
+    rule.threshold | if rule.names_keys() { NAMES } else { 0 }
+}
+
+/// Whether a flag is on for a key, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decision {
+    is_on: bool,
+    /// Whether the key is named, so that it is not by chance.
+    is_named: bool,
 }
 
 impl Entry {
     pub(super) fn new(name: Box<str>, default: Rule) -> Self {
         Self {
             name,
-            threshold: AtomicU64::new(default.threshold),
-            names: AtomicBool::new(default.names_keys()),
+            state: AtomicU64::new(state_of(&default)),
             rule: RwLock::new(default.clone()),
             default,
             trial: Trial::default(),
@@ -70,27 +95,37 @@ impl Entry {
             return;
         }
         held.clone_from(rule);
-        self.threshold.store(rule.threshold, Relaxed);
-        self.names.store(rule.names_keys(), Relaxed);
+        self.state.store(state_of(rule), Relaxed);
         // It compares other groups now.
         self.trial.restart();
     }
 
-    fn is_on(&self, seed: u32, key: &str) -> bool {
-        if self.names.load(Relaxed) {
+    fn decide(&self, seed: u32, key: &str) -> Decision {
+        let mut threshold = self.state.load(Relaxed);
+        if threshold & NAMES != 0 {
             let rule = self.rule.read().unwrap_or_else(PoisonError::into_inner);
-            if rule.on.contains(key) {
-                return true;
+            let is_on = rule.on.contains(key);
+            if is_on || rule.off.contains(key) {
+                return Decision {
+                    is_on,
+                    is_named: true,
+                };
             }
-            if rule.off.contains(key) {
-                return false;
-            }
+            threshold = rule.threshold;
         }
-        match self.threshold.load(Relaxed) {
+        let is_on = match threshold {
             0 => false,
             ALL => true,
             threshold => u64::from(hash(seed, &self.name, key)) < threshold,
+        };
+        Decision {
+            is_on,
+            is_named: false,
         }
+    }
+
+    fn is_partial(&self) -> bool {
+        !matches!(self.state.load(Relaxed) & !NAMES, 0 | ALL)
     }
 
     fn status(&self) -> FlagStatus {
@@ -158,6 +193,9 @@ impl Flags {
 
     /// Takes on the rules of a configuration; a flag of which it says nothing goes back to its default.
     ///
+    /// Of two configurations at once, all rules of one hold in the end. Who asks for two flags meanwhile may hear of the one before and
+    /// of the other after the change.
+    ///
     /// # Errors
     ///
     /// If it names a flag that was not declared. Then nothing changes, and the [status](Self::status) says so until a good one
@@ -176,10 +214,11 @@ impl Flags {
                 return Err(self.refuse(InvalidConfig::new(message)));
             }
         }
+        let mut refused = self.refused();
         for (index, entry) in flags.iter().enumerate() {
             entry.set(found.get(&index).copied().unwrap_or(&entry.default));
         }
-        self.note(None);
+        *refused = None;
         Ok(())
     }
 
@@ -196,39 +235,59 @@ impl Flags {
         }
     }
 
+    /// Reads a configuration of variables and takes it on.
+    ///
+    /// ```
+    /// use tower_egress::flags::Flags;
+    ///
+    /// let flags = Flags::builder().flag("newSearch", false).build();
+    /// let wrong = [("APP_NEW_SEARCH".to_owned(), "perhaps".to_owned())];
+    /// flags.apply_env("APP_", wrong).unwrap_err();
+    /// let refused = flags.status().refused.unwrap();
+    /// assert!(refused.starts_with("the variable APP_NEW_SEARCH is wrong"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::from_env`] and of [`apply`](Self::apply). Then nothing changes, and the [status](Self::status)
+    /// says so.
+    pub fn apply_env(
+        &self,
+        prefix: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), InvalidConfig> {
+        match Config::from_env(prefix, variables) {
+            Ok(config) => self.apply(&config),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
     fn refuse(&self, error: InvalidConfig) -> InvalidConfig {
-        self.note(Some(error.clone()));
+        *self.refused() = Some(error.clone());
         error
     }
 
-    fn note(&self, refused: Option<InvalidConfig>) {
-        let mut held = self
-            .0
-            .refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *held = refused;
+    /// Whoever changes rules holds this meanwhile.
+    fn refused(&self) -> MutexGuard<'_, Option<InvalidConfig>> {
+        let refused = self.0.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unknown(&self, name: &str) -> InvalidConfig {
         let names: Vec<_> = self.0.flags.iter().map(Entry::name).collect();
         let names = names.join(", ");
+        let name = short(name);
         InvalidConfig::new(format!("there is no flag {name:?}; there are {names}"))
     }
 
     /// Returns a report of all flags.
     pub fn status(&self) -> FlagsStatus {
         let flags = self.0.flags.iter();
-        let refused = self
-            .0
-            .refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         FlagsStatus {
             flags: flags
                 .map(|entry| (entry.name.to_string(), entry.status()))
                 .collect(),
-            refused: refused.as_ref().map(InvalidConfig::in_public),
+            refused: self.refused().as_ref().map(InvalidConfig::in_public),
         }
     }
 }
@@ -236,10 +295,31 @@ impl Flags {
 /// Whose request it is, for the [flags of the layers](super::FlagsBuilder::layers), when put into its extensions: a user, a tenant, a repository.
 ///
 /// All requests with one key are in the same share. Without it each request is counted for itself.
+///
+/// ```
+/// use tower_egress::flags::FlagKey;
+///
+/// let mut request = http::Request::get("https://api.example.com/").body(()).unwrap();
+/// request.extensions_mut().insert(FlagKey("tenant-7".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlagKey(pub Cow<'static, str>);
 
 /// One flag of a set; clones are the same flag.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder().flag("newSearch", Rule::share(50.0)?).build();
+/// let flag = flags.get("newSearch").unwrap();
+/// let is_on = flag.is_on("user-42");
+/// // … it is done in the one way or in the other, and then:
+/// flag.record(is_on, true, Duration::from_millis(20));
+/// let status = &flags.status().flags["newSearch"];
+/// assert_eq!(status.on.count + status.off.count, 1);
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[derive(Clone)]
 pub struct Flag {
     set: Arc<Set>,
@@ -258,14 +338,25 @@ impl Flag {
 
     /// Tells whether it is on for a key.
     pub fn is_on(&self, key: &str) -> bool {
-        self.entry().is_on(self.set.seed, key)
+        self.entry().decide(self.set.seed, key).is_on
+    }
+
+    /// Tells whether its rule names a key, which is then on or off whatever the share is.
+    ///
+    /// ```
+    /// use tower_egress::flags::{Flags, Rule};
+    ///
+    /// let flags = Flags::builder().flag("newSearch", Rule::off().on_for("me")).build();
+    /// let flag = flags.get("newSearch").unwrap();
+    /// assert!(flag.names("me") && !flag.names("you"));
+    /// ```
+    pub fn names(&self, key: &str) -> bool {
+        self.entry().decide(self.set.seed, key).is_named
     }
 
     /// Tells whether it is on for all or for nobody, if it is.
     pub(crate) fn for_all(&self) -> Option<bool> {
-        let entry = self.entry();
-        match entry.threshold.load(Relaxed) {
-            _ if entry.names.load(Relaxed) => None,
+        match self.entry().state.load(Relaxed) {
             0 => Some(false),
             ALL => Some(true),
             _ => None,
@@ -274,30 +365,71 @@ impl Flag {
 
     /// Tells whether it is on for some and off for others by its share.
     pub fn is_partial(&self) -> bool {
-        !matches!(self.entry().threshold.load(Relaxed), 0 | ALL)
+        self.entry().is_partial()
     }
 
     /// Takes down how something went for which it was on or off, and compares the two groups now and then.
     ///
-    /// It counts only while the flag is [on for a share](Self::is_partial).
+    /// It counts only while the flag is [on for a share](Self::is_partial). Leave out keys that the rule [names](Self::names): they
+    /// are where they are because of what they are, and would be compared instead of the flag. And each record should be of a key of
+    /// its own, or nearly so: where a few keys have most of them, what one of these does looks like what the flag does.
     pub fn record(&self, was_on: bool, is_ok: bool, took: Duration) {
-        if !self.is_partial() {
-            return;
+        if self.is_partial() {
+            let trial = &self.entry().trial;
+            self.record_of(trial.rule(), was_on, is_ok, took);
         }
+    }
+
+    /// Decides for a key, and takes it into the comparison if it is where it is by chance.
+    pub(crate) fn enter(&self, key: &str) -> (bool, Option<Entered>) {
+        let entry = self.entry();
+        // Before the decision: what is decided by a rule that comes now is not compared at all, instead of by the wrong rule.
+        let rule = entry.trial.rule();
+        let Decision { is_on, is_named } = entry.decide(self.set.seed, key);
+        let entered = (!is_named && entry.is_partial()).then(|| Entered {
+            flag: self.clone(),
+            rule,
+            was_on: is_on,
+        });
+        (is_on, entered)
+    }
+
+    fn record_of(&self, rule: u64, was_on: bool, is_ok: bool, took: Duration) {
         let trial = &self.entry().trial;
-        trial.record(was_on, is_ok, took);
-        if let Some((was_on, worse)) = trial.look()
-            && let Some(hook) = &self.set.on_alert
-        {
-            let (on, off) = trial.read();
-            hook(&Alert {
-                flag: self.name().to_owned(),
-                was_on,
-                worse,
-                on,
-                off,
-            });
+        let Some((was_on, worse)) = trial.record(rule, was_on, is_ok, took) else {
+            return;
+        };
+        let Some(hook) = &self.set.on_alert else {
+            return;
+        };
+        let (on, off) = trial.read();
+        let alert = Alert {
+            flag: self.name().to_owned(),
+            was_on,
+            worse,
+            on,
+            off,
+        };
+        // It may be called where something is dropped, because of a panic even. Nothing of ours is half-done.
+        if catch_unwind(AssertUnwindSafe(|| hook(&alert))).is_err() {
+            tracing::error!(flag = self.name(), "the hook for alerts panicked: {alert}");
         }
+    }
+}
+
+/// Something that a flag was decided for by its share, and that is to be compared.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    flag: Flag,
+    /// By which of its rules.
+    rule: u64,
+    was_on: bool,
+}
+
+impl Entered {
+    /// Takes down how it went.
+    pub(crate) fn record(&self, is_ok: bool, took: Duration) {
+        self.flag.record_of(self.rule, self.was_on, is_ok, took);
     }
 }
 
@@ -316,6 +448,16 @@ impl fmt::Debug for Flag {
 }
 
 /// A report of all flags.
+///
+/// ```
+/// use tower_egress::flags::Flags;
+///
+/// let flags = Flags::builder().flag("newSearch", false).build();
+/// flags.apply_json("nonsense").unwrap_err();
+/// let json = serde_json::to_value(flags.status()).unwrap();
+/// assert_eq!(json["newSearch"]["percent"], 0.0);
+/// assert_eq!(json["$refused"], "it is wrong at line 1, column 2");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -329,6 +471,14 @@ pub struct FlagsStatus {
 }
 
 /// A report of one flag.
+///
+/// ```
+/// use tower_egress::flags::{Flags, Rule};
+///
+/// let flags = Flags::builder().flag("newSearch", Rule::off().on_for("me")).build();
+/// let status = &flags.status().flags["newSearch"];
+/// assert_eq!((status.percent, status.named_on, status.is_default), (0.0, 1, true));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

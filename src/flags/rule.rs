@@ -6,6 +6,15 @@ use std::collections::BTreeSet;
 pub(super) const ALL: u64 = 1 << 32;
 
 /// For whom a flag is on: a share of all keys, and keys by name.
+///
+/// ```
+/// use tower_egress::flags::Rule;
+///
+/// let rule = Rule::share(12.5)?.on_for("tower-rs/tower").off_for("acme");
+/// assert_eq!(rule.percent(), 12.5);
+/// assert_eq!(Rule::from(true), Rule::on());
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Below it a hash is in the share.
@@ -15,6 +24,13 @@ pub struct Rule {
 }
 
 /// A percentage is not between 0 and 100.
+///
+/// ```
+/// use tower_egress::flags::Rule;
+///
+/// let error = Rule::share(f64::NAN).unwrap_err();
+/// assert_eq!(error.to_string(), "a share of NaN per cent is not between 0 and 100");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("a share of {0} per cent is not between 0 and 100")]
 pub struct InvalidPercent(pub f64);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::{
     fmt,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -20,26 +20,53 @@ const LOOK_EVERY: u64 = 100;
 /// By how much the share of failures must be larger: two in a hundred …
 const MORE_FAILURES: f64 = 0.02;
 
-/// … and by how many standard errors, so that it is hardly chance.
-const SURE: f64 = 3.0;
+/// … and by how many standard errors, so that it is hardly chance. It is looked at again and again: with three of them, one rollout in 25 in
+/// which nothing is wrong was told of within 40,000 records, with these one in a hundred.
+const SURE: f64 = 3.5;
 
-/// By how much the 95th percentile must be longer, where chance makes it as short, and the other as long, as it can.
-const SLOWER: f64 = 1.5;
+/// How many standard errors each of two percentiles may be off.
+const SURE_OF_P95: f64 = 3.0;
+
+/// By how much of the other the 95th percentile must be longer, where chance makes it as short, and the other as long, as it can.
+const SLOWER: f64 = 0.5;
 
 /// Differences up to this are taken for none: nobody feels them.
 const UNFELT: Duration = Duration::from_millis(5);
+
+/// To which share of all these a difference must fall until it is no longer one: at the edge, it would begin again and again.
+const EASE: f64 = 0.5;
+
+/// When the smaller group has so many, what is older than these is compared no more. Else what breaks after a long time would have to go
+/// on for as long.
+const RECENT: u64 = 10_000;
 
 /// Two groups.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     arms: RwLock<Arc<Arms>>,
-    is_worse: AtomicBool,
+    /// How many rules there were before this one.
+    rule: AtomicU64,
+    /// Held by whoever compares.
+    comparing: Mutex<()>,
+    ever: [Ever; 2],
 }
 
 #[derive(Debug, Default)]
 struct Arms {
     on: Arm,
     off: Arm,
+    /// Those that were recorded before these.
+    before: Option<[Read; 2]>,
+    recorded: AtomicU64,
+    is_worse: AtomicBool,
+    rule: u64,
+}
+
+/// What was ever recorded of a group, under all rules. Apart, so that neither ever falls for who reads both.
+#[derive(Debug, Default)]
+struct Ever {
+    ok: AtomicU64,
+    failed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -59,6 +86,28 @@ impl fmt::Debug for Arm {
 }
 
 /// Those for whom a flag is on do worse than the rest, or the rest does.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::flags::{Flags, Rule, Worse};
+///
+/// let flags = Flags::builder()
+///     .flag("newSearch", Rule::share(50.0)?)
+///     .on_alert(|alert| {
+///         assert_eq!((alert.was_on, alert.worse), (true, Worse::Failures));
+///         assert_eq!(alert.to_string(), "newSearch is on for 200 of which 100 failed, and off for 200 of which 0 failed");
+///     })
+///     .build();
+/// let flag = flags.get("newSearch").unwrap();
+/// for n in 0..200 {
+///     flag.record(true, n % 2 == 0, Duration::from_millis(20));
+///     flag.record(false, true, Duration::from_millis(20));
+/// }
+/// let status = &flags.status().flags["newSearch"];
+/// assert!(status.is_worse);
+/// assert_eq!((status.on.count, status.on.failed, status.off.failed), (200, 100, 0));
+/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Alert {
@@ -92,30 +141,37 @@ impl fmt::Display for Alert {
     }
 }
 
-/// In what a group does worse than the other.
+/// In what a group does worse than the other: see [`Alert`] for how it is told.
 ///
-/// It is looked at after each 100, once there are 200 of each group, by all that were recorded since the rule was set. A group that
+/// It is looked at after each 100, once there are 200 of each group, by what was [recorded last](ArmStatus::count). A group that
 /// fails more is not called faster.
+///
+/// Each record counts as independent of the others; [`Flag::record`](super::Flag::record) says where that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Worse {
-    /// More of them fail: two in a hundred more at least, and by three standard errors.
+    /// More of them fail: two in a hundred more at least, and by three and a half standard errors.
     Failures,
     /// 95 in 100 take up to half as long again, and 5 ms longer at least, by three standard errors of that percentile.
     Slower,
 }
 
-/// How a group fares.
+/// How a group fares; there is one in each [`Alert`] and [`FlagStatus`](super::FlagStatus).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ArmStatus {
-    /// How many were recorded since the rule was set.
+    /// How many are compared: those that were recorded since the rule was set, or the last 10,000 to 20,000 of the smaller group and what was
+    /// recorded of the other meanwhile.
     pub count: u64,
     /// How many of them failed.
     pub failed: u64,
-    /// 95 in 100 took no longer.
+    /// 95 in 100 of them took no longer.
     pub p95_ms: f64,
+    /// How many were ever recorded, whatever the rule was.
+    pub ever: u64,
+    /// How many of those failed.
+    pub ever_failed: u64,
 }
 
 /// What a group came to.
@@ -123,14 +179,40 @@ type Read = (ArmStatus, Distribution);
 
 impl Arm {
     fn read(&self) -> Read {
-        let took = self.took.read();
-        let status = ArmStatus {
-            count: self.count.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-            p95_ms: took.p95().unwrap_or_default().as_secs_f64() * 1000.0,
-        };
-        (status, took)
+        let failed = self.failed.load(Relaxed);
+        read(self.count.load(Relaxed), failed, self.took.read())
     }
+}
+
+fn read(count: u64, failed: u64, took: Distribution) -> Read {
+    let status = ArmStatus {
+        count,
+        failed,
+        p95_ms: took.p95().unwrap_or_default().as_secs_f64() * 1000.0,
+        ..ArmStatus::default()
+    };
+    (status, took)
+}
+
+impl Arms {
+    /// Returns what is compared: those for whom it is on, and the rest.
+    fn read(&self) -> [Read; 2] {
+        let present = [self.on.read(), self.off.read()];
+        let Some(before) = &self.before else {
+            return present;
+        };
+        let [on, off] = present;
+        [together(&before[0], on), together(&before[1], off)]
+    }
+}
+
+fn together((before, took_before): &Read, (status, mut took): Read) -> Read {
+    took.merge(took_before);
+    read(
+        before.count + status.count,
+        before.failed + status.failed,
+        took,
+    )
 }
 
 impl Trial {
@@ -138,53 +220,110 @@ impl Trial {
         Arc::clone(&self.arms.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Forgets what was recorded.
+    /// Forgets what was recorded, and takes no more of what the rule until now has decided.
     pub(super) fn restart(&self) {
-        *self.arms.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
-        self.is_worse.store(false, Relaxed);
+        let mut arms = self.arms.write().unwrap_or_else(PoisonError::into_inner);
+        let rule = self.rule.fetch_add(1, Relaxed) + 1;
+        *arms = Arc::new(Arms {
+            rule,
+            ..Arms::default()
+        });
     }
 
-    pub(super) fn record(&self, was_on: bool, is_ok: bool, took: Duration) {
+    /// Returns which rule it is that is compared.
+    pub(super) fn rule(&self) -> u64 {
+        self.rule.load(Relaxed)
+    }
+
+    /// Takes down what a rule has decided, compares the groups if it is time to, and returns in what the one begins to do worse.
+    pub(super) fn record(
+        &self,
+        rule: u64,
+        was_on: bool,
+        is_ok: bool,
+        took: Duration,
+    ) -> Option<(bool, Worse)> {
         let arms = self.arms();
+        if arms.rule != rule {
+            return None;
+        }
+        let ever = &self.ever[usize::from(was_on)];
         let arm = if was_on { &arms.on } else { &arms.off };
-        if !is_ok {
+        if is_ok {
+            ever.ok.fetch_add(1, Relaxed);
+        } else {
+            ever.failed.fetch_add(1, Relaxed);
             arm.failed.fetch_add(1, Relaxed);
         }
         arm.took.record(took);
         arm.count.fetch_add(1, Relaxed);
+        // Of a hundred that record at once, too, one is the hundredth.
+        let recorded = arms.recorded.fetch_add(1, Relaxed) + 1;
+        let is_time = recorded.is_multiple_of(LOOK_EVERY);
+        is_time.then(|| self.look(&arms)).flatten()
     }
 
-    /// Compares the groups, if it is time to, and returns in what the one begins to do worse.
-    pub(super) fn look(&self) -> Option<(bool, Worse)> {
-        let arms = self.arms();
-        let counts = [&arms.on, &arms.off].map(|arm| arm.count.load(Relaxed));
-        if counts.iter().any(|count| *count < ENOUGH)
-            || !(counts[0] + counts[1]).is_multiple_of(LOOK_EVERY)
-        {
+    fn look(&self, arms: &Arc<Arms>) -> Option<(bool, Worse)> {
+        let _comparing = self
+            .comparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let [on, off] = arms.read();
+        if on.0.count.min(off.0.count) < ENOUGH {
             return None;
         }
-        let worse = compare(&arms.on.read(), &arms.off.read());
-        let was_worse = self.is_worse.swap(worse.is_some(), Relaxed);
+        let was_worse = arms.is_worse.load(Relaxed);
+        let worse = compare(&on, &off, if was_worse { EASE } else { 1.0 });
+        arms.is_worse.store(worse.is_some(), Relaxed);
+        let counts = [&arms.on, &arms.off].map(|arm| arm.count.load(Relaxed));
+        if counts.into_iter().min() >= Some(RECENT) {
+            self.go_on(arms);
+        }
         worse.filter(|_| !was_worse)
     }
 
-    pub(super) fn is_worse(&self) -> bool {
-        self.is_worse.load(Relaxed)
+    /// Compares what was recorded lately, and what is recorded from now on.
+    fn go_on(&self, from: &Arc<Arms>) {
+        let mut arms = self.arms.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&arms, from) {
+            *arms = Arc::new(Arms {
+                before: Some([from.on.read(), from.off.read()]),
+                is_worse: from.is_worse.load(Relaxed).into(),
+                rule: from.rule,
+                ..Arms::default()
+            });
+        }
     }
 
+    pub(super) fn is_worse(&self) -> bool {
+        self.arms().is_worse.load(Relaxed)
+    }
+
+    /// Returns how those fare for whom it is on, and the rest.
     pub(super) fn read(&self) -> (ArmStatus, ArmStatus) {
-        let arms = self.arms();
-        (arms.on.read().0, arms.off.read().0)
+        let [(mut on, _), (mut off, _)] = self.arms().read();
+        for (status, ever) in [&mut off, &mut on].into_iter().zip(&self.ever) {
+            status.ever_failed = ever.failed.load(Relaxed);
+            status.ever = status.ever_failed + ever.ok.load(Relaxed);
+        }
+        (on, off)
     }
 }
 
-/// Returns which group does worse, that for whom it is on or the other, and in what.
-fn compare(on: &Read, off: &Read) -> Option<(bool, Worse)> {
-    let failures = [(true, fails_more(on, off)), (false, fails_more(off, on))];
+/// Returns which group does worse, that for whom it is on or the other, and in what; by a part of what makes a difference, if one is to be
+/// over.
+fn compare(on: &Read, off: &Read, part: f64) -> Option<(bool, Worse)> {
+    let failures = [
+        (true, fails_more(on, off, part)),
+        (false, fails_more(off, on, part)),
+    ];
     if let Some((was_on, _)) = failures.into_iter().find(|(_, fails)| *fails) {
         return Some((was_on, Worse::Failures));
     }
-    let slower = [(true, is_slower(on, off)), (false, is_slower(off, on))];
+    let slower = [
+        (true, is_slower(on, off, part)),
+        (false, is_slower(off, on, part)),
+    ];
     let (was_on, _) = slower.into_iter().find(|(_, is_slower)| *is_slower)?;
     Some((was_on, Worse::Slower))
 }
@@ -193,20 +332,22 @@ fn compare(on: &Read, off: &Read) -> Option<(bool, Worse)> {
     clippy::cast_precision_loss,
     reason = "of so many, some more or fewer make no difference"
 )]
-fn fails_more((one, _): &Read, (other, _): &Read) -> bool {
+fn fails_more((one, _): &Read, (other, _): &Read, part: f64) -> bool {
     let counts = [one.count as f64, other.count as f64];
     let failed = [one.failed as f64, other.failed as f64];
     let more = failed[0] / counts[0] - failed[1] / counts[1];
     let both = (failed[0] + failed[1]) / (counts[0] + counts[1]);
     let error = (both * (1.0 - both) * (1.0 / counts[0] + 1.0 / counts[1])).sqrt();
-    more >= MORE_FAILURES && more >= SURE * error
+    more >= part * MORE_FAILURES && more >= part * SURE * error
 }
 
-fn is_slower(one: &Read, other: &Read) -> bool {
-    let (Some(one), Some(other)) = (p95(one, -SURE), p95(other, SURE)) else {
+fn is_slower(one: &Read, other: &Read, part: f64) -> bool {
+    let errors = part * SURE_OF_P95;
+    let (Some(one), Some(other)) = (p95(one, -errors), p95(other, errors)) else {
         return false;
     };
-    one >= other.mul_f64(SLOWER) && one - other >= UNFELT
+    let longer = one.saturating_sub(other);
+    longer >= other.mul_f64(part * SLOWER) && longer >= UNFELT.mul_f64(part)
 }
 
 /// Returns the 95th percentile, so many standard errors off.
@@ -259,9 +400,9 @@ mod tests {
             (arm(200, 0, 73), arm(200, 0, 50), None),
             (arm(200, 0, 4), arm(200, 0, 1), None),
         ] {
-            let found = compare(&one, &other);
+            let found = compare(&one, &other, 1.0);
             assert_eq!(found, expected.map(|worse| (true, worse)), "{one:?}");
-            let found = compare(&other, &one);
+            let found = compare(&other, &one, 1.0);
             assert_eq!(found, expected.map(|worse| (false, worse)), "{one:?}");
         }
     }
@@ -279,8 +420,110 @@ mod tests {
                 }
                 arm.read()
             });
-            assert_eq!(compare(&one, &other), None);
-            assert_eq!(compare(&other, &one), None);
+            assert_eq!(compare(&one, &other, 1.0), None);
+            assert_eq!(compare(&other, &one, 1.0), None);
+        }
+    }
+
+    /// However they take turns, each hundredth compares.
+    #[test]
+    fn one_in_a_hundred_compares() {
+        let trial = Trial::default();
+        let record = |n: u64| trial.record(0, n.is_multiple_of(2), n % 2 == 1, Duration::ZERO);
+        let told: Vec<_> = (0..1000).filter(|n| record(*n).is_some()).collect();
+        assert_eq!(told, [399], "as soon as there are enough, and once");
+        assert_eq!(trial.arms().recorded.load(Relaxed), 1000);
+    }
+
+    /// About as much fails as makes a difference: by a little more, and by a little less.
+    #[test]
+    fn at_the_edge_it_is_told_once() {
+        let trial = Trial::default();
+        let mut told = 0;
+        for n in 0..20_000 {
+            // Of a hundred three at the beginning, and of the rest one at the end, and one more at all.
+            let [on, off] = [n % 100 >= 3, n % 100 < 99 && n != 7];
+            told += u32::from(trial.record(0, true, on, Duration::ZERO).is_some());
+            told += u32::from(trial.record(0, false, off, Duration::ZERO).is_some());
+        }
+        assert_eq!(told, 1);
+    }
+
+    #[test]
+    fn what_is_old_is_not_compared_and_not_forgotten() {
+        let trial = Trial::default();
+        let record = |n: u64| {
+            for _ in 0..n {
+                trial.record(0, true, false, Duration::ZERO);
+                trial.record(0, false, true, Duration::ZERO);
+                trial.record(0, false, true, Duration::ZERO);
+            }
+        };
+        record(10_000);
+        let (on, off) = trial.read();
+        assert_eq!((on.count, on.failed, off.count), (10_000, 10_000, 20_000));
+        record(45_000);
+        let (on, off) = trial.read();
+        assert!((10_000..=20_100).contains(&on.count), "{on:?}");
+        assert_eq!(on.failed, on.count);
+        assert!(off.count.abs_diff(2 * on.count) < 300, "{off:?}");
+        assert_eq!((on.ever, on.ever_failed), (55_000, 55_000));
+        assert_eq!((off.ever, off.ever_failed), (110_000, 0));
+        trial.restart();
+        let (on, _) = trial.read();
+        assert_eq!((on.count, on.ever), (0, 55_000));
+        assert!(!trial.is_worse());
+        // Of the rule before.
+        trial.record(0, true, false, Duration::ZERO);
+        assert_eq!(trial.read().0.ever, 55_000);
+    }
+
+    /// A small generator, so that wasm and the host see the same numbers. Returns one below 1000.
+    fn per_mille(random: &mut u64) -> u64 {
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % 1000
+    }
+
+    /// Records so many, of which so many per mille are on and fail, and returns after how many it was told.
+    fn rollout(random: &mut u64, records: u32, share: u64, [on, off]: [u64; 2]) -> Option<u32> {
+        let trial = Trial::default();
+        (0..records).find(|_| {
+            let was_on = per_mille(random) < share;
+            let is_ok = per_mille(random) >= if was_on { on } else { off };
+            let took = Duration::from_micros(per_mille(random).pow(2));
+            trial.record(0, was_on, is_ok, took).is_some()
+        })
+    }
+
+    /// Where both do as well, and everything is looked at a hundred times.
+    #[test]
+    fn chance_alone_is_hardly_ever_told() {
+        let random = &mut 1;
+        for (share, failing) in [(500, 50), (500, 300), (100, 10), (100, 200)] {
+            let told = (0..8).filter(|_| {
+                let told = rollout(random, 10_000, share, [failing; 2]);
+                told.is_some()
+            });
+            assert!(told.count() <= 1, "{share} {failing}");
+        }
+    }
+
+    #[test]
+    fn what_is_worse_is_always_told() {
+        let random = &mut 1;
+        for (share, failing, within) in [
+            (500, [100, 10], 2_000),
+            (500, [50, 10], 10_000),
+            (100, [60, 10], 10_000),
+            (10, [500, 10], 30_000),
+            (900, [10, 100], 10_000),
+        ] {
+            for _ in 0..2 {
+                let told = rollout(random, within, share, failing);
+                assert!(told.is_some(), "{share} {failing:?}");
+            }
         }
     }
 }

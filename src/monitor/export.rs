@@ -1,5 +1,6 @@
 //! What a report is as metrics, and what a status is.
 
+mod flags;
 mod status;
 
 pub(super) use self::status::of_status;

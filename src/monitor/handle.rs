@@ -1,7 +1,8 @@
 //! The handle.
 
 use super::{
-    Crossing, Limits, Operation, Outcome, Report, Run, Running, Sample, Warning, shared::Shared,
+    Crossing, Limits, OTHER, Operation, Outcome, Report, Run, Running, Sample, Warning,
+    shared::Shared,
 };
 use egress_time::{Clock, Timer};
 use std::{fmt, sync::Arc, time::Duration};
@@ -119,8 +120,7 @@ impl<C: Clock + Clone> Monitor<C> {
     ///
     /// Of a name, the first 64 bytes count.
     pub fn operation(&self, name: &str) -> Operation<C> {
-        let series = self.shared.series(name, true);
-        Operation::new(self.clock.clone(), Arc::clone(&self.shared), series)
+        self.named(name, true)
     }
 
     /// Begins a run of the operation with this name.
@@ -151,8 +151,14 @@ impl<C: Clock + Clone> Monitor<C> {
     }
 
     fn met(&self, name: &str) -> Operation<C> {
-        let series = self.shared.series(name, false);
-        Operation::new(self.clock.clone(), Arc::clone(&self.shared), series)
+        self.named(name, false)
+    }
+
+    fn named(&self, name: &str, declared: bool) -> Operation<C> {
+        let series = self.shared.series(name, declared);
+        let is_own = series.name() != OTHER || matches!(name, "" | OTHER);
+        let shared = Arc::clone(&self.shared);
+        Operation::new(self.clock.clone(), shared, series, is_own)
     }
 }
 

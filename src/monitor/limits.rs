@@ -120,7 +120,7 @@ impl Limits {
     }
 }
 
-/// What can be exceeded.
+/// What can be exceeded; a [`Crossing`] says what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -159,6 +159,20 @@ impl LimitKind {
 }
 
 /// A limit that is exceeded, and by how much.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::monitor::{LimitKind, Limits, Monitor, Sample};
+///
+/// let timer = egress_time::ManualTimer::new();
+/// let limits = Limits::new().with_duration(Duration::from_secs(60));
+/// let monitor = Monitor::new(timer.clone()).with_limits(limits);
+/// let _scan = monitor.start("scan");
+/// timer.advance(Duration::from_secs(61));
+/// let crossed = &monitor.check_with(Sample::default())[0];
+/// assert_eq!(crossed.limit, LimitKind::Duration);
+/// assert_eq!(crossed.to_string(), "\"scan\" takes 61 s, the limit is 60 s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -204,10 +218,15 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
+    /// Takes note that the limit is exceeded, and tells whether it was not before.
+    pub(super) const fn raise(&mut self) -> bool {
+        !std::mem::replace(&mut self.raised, true)
+    }
+
     /// Takes note of a value, and tells whether the limit was crossed with it.
     pub(super) fn observe(&mut self, value: f64, limit: f64, hysteresis: f64) -> bool {
         if value > limit {
-            return !std::mem::replace(&mut self.raised, true);
+            return self.raise();
         }
         if value <= limit * (1.0 - hysteresis) {
             self.raised = false;

@@ -1,6 +1,11 @@
 //! The last minute.
 //!
 //! Six windows of ten seconds, the present one included: all that ended in the last 50 seconds, and nothing older than 60.
+//!
+//! The timing layer has a minute of the same kind that works in another way, and neither serves both. There, whoever records a request
+//! takes no lock: it keeps copies of all counters in place, 18 KiB for each API, of which there is a handful. Here, there may be a thousand
+//! operations, most of them idle, which take no memory for windows that nothing ran in; and whoever records a run holds the lock of the
+//! operation anyway, for the list of those that are running.
 
 use super::{
     Outcome,

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome, Run, Running,
-    series::{Ended, Series},
+    series::{Ended, Series, Settings},
     shared::Shared,
 };
 use egress_time::{Clock, Timer};
@@ -30,14 +30,22 @@ pub struct Operation<C> {
     clock: C,
     shared: Arc<Shared>,
     series: Arc<Series>,
+    /// Whether it is an operation of its own, and not `other` because there was no room.
+    is_own: bool,
 }
 
 impl<C> Operation<C> {
-    pub(super) const fn new(clock: C, shared: Arc<Shared>, series: Arc<Series>) -> Self {
+    pub(super) const fn new(
+        clock: C,
+        shared: Arc<Shared>,
+        series: Arc<Series>,
+        is_own: bool,
+    ) -> Self {
         Self {
             clock,
             shared,
             series,
+            is_own,
         }
     }
 
@@ -51,18 +59,26 @@ impl<C> Operation<C> {
     }
 
     /// Ends its runs after so long, from the next on; those that are futures.
+    ///
+    /// If there was no room for its [name](Self::name), nothing is set: that would hold for all others, too.
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        self.series.set(|settings| settings.timeout = Some(timeout));
+        self.set(|settings| settings.timeout = Some(timeout));
         self
     }
 
     /// Warns when a run takes longer: once, until a run has taken well below that again.
     ///
     /// A run that has not ended is warned of by [`Monitor::check`](super::Monitor::check).
+    /// If there was no room for its [name](Self::name), nothing is set.
     pub fn with_warn_after(self, warn_after: Duration) -> Self {
-        self.series
-            .set(|settings| settings.warn_after = Some(warn_after));
+        self.set(|settings| settings.warn_after = Some(warn_after));
         self
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Settings)) {
+        if self.is_own {
+            self.series.set(change);
+        }
     }
 }
 

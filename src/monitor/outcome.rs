@@ -4,6 +4,16 @@ use serde::Serialize;
 use std::fmt;
 
 /// How a run of an operation ended.
+///
+/// ```
+/// use tower_egress::monitor::{Monitor, Outcome};
+///
+/// let monitor = Monitor::new(egress_time::ManualTimer::new());
+/// drop(monitor.start("scan"));
+/// let scans = &monitor.report().operations["scan"].lifetime;
+/// assert_eq!(scans.outcome(Outcome::Cancelled), 1);
+/// assert!(!Outcome::Cancelled.is_error() && Outcome::TimedOut.is_error());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

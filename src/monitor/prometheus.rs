@@ -385,6 +385,85 @@ mod tests {
         assert_eq!(metric("request_phase_seconds_count", &headers), 7.0);
     }
 
+    /// Those of no API stand beside them, under a name that none of them may have taken.
+    #[test]
+    fn no_series_comes_twice_whatever_apis_are_called() {
+        let mut of = PerformanceStatus::default();
+        of.outcomes.insert("ok", 5);
+        of.attempts = 5;
+        let mut all = of.clone();
+        all.outcomes.insert("ok", 7);
+        all.attempts = 9;
+        let mut status = Status::default();
+        status.performance.insert("none".into(), of);
+        status.performance.insert("all".into(), all);
+        let page = parse(&render(&status, &Report::default()));
+        let sum = |name: &str| -> f64 {
+            let of = page.iter().filter(|((found, _), _)| found == name);
+            of.map(|(_, value)| value).sum()
+        };
+        assert_eq!(sum("tower_egress_requests_total"), 7.0);
+        assert_eq!(sum("tower_egress_attempts_total"), 9.0);
+    }
+
+    #[test]
+    fn what_flags_say_is_there_and_its_counters_never_fall() {
+        let flags = crate::flags::Flags::builder()
+            .flag(
+                "a\"b",
+                crate::flags::Rule::share(25.0).unwrap().on_for("me"),
+            )
+            .flag("c", true)
+            .build();
+        let flag = flags.get("a\"b").unwrap();
+        let page = || {
+            let mut status = Status::default();
+            status.connections.unlimited = 4;
+            status.flags = flags.status();
+            parse(&render(&status, &Report::default()))
+        };
+        for n in 0..300 {
+            flag.record(true, n % 3 > 0, Duration::from_millis(20));
+        }
+        let before = page();
+        let metric = |page: &Page, name: &str, labels: &[_]| {
+            get(page, &format!("tower_egress_{name}"), labels)
+        };
+        let of = ("flag", "a\"b");
+        let (on, off) = (("group", "on"), ("group", "off"));
+        assert_eq!(metric(&before, "connections_unlimited", &[]), 4.0);
+        assert_eq!(metric(&before, "flag_percent", &[of]), 25.0);
+        assert_eq!(metric(&before, "flag_percent", &[("flag", "c")]), 100.0);
+        assert_eq!(metric(&before, "flag_named_keys", &[of, on]), 1.0);
+        let count = |page: &_, group, outcome| {
+            metric(
+                page,
+                "flag_recorded_total",
+                &[of, group, ("outcome", outcome)],
+            )
+        };
+        assert_eq!(count(&before, on, "ok"), 200.0);
+        assert_eq!(count(&before, on, "failed"), 100.0);
+        assert_eq!(count(&before, off, "ok"), 0.0);
+        let p95 = metric(&before, "flag_p95_seconds", &[of, on]);
+        assert!((p95 - 0.02).abs() < 0.0002, "{p95}");
+        assert!(metric(&before, "flag_p95_seconds", &[of, off]).is_nan());
+        assert_eq!(metric(&before, "flag_worse", &[of]), 0.0);
+        assert_eq!(metric(&before, "flags_refused", &[]), 0.0);
+        // Another rule compares anew, and a wrong one changes nothing.
+        flags.apply_json(r#"{"a\"b": 50}"#).unwrap();
+        flags.apply_json("{").unwrap_err();
+        let after = page();
+        assert_eq!(count(&after, on, "failed"), 100.0);
+        assert_eq!(metric(&after, "flags_refused", &[]), 1.0);
+        assert!(metric(&after, "flag_p95_seconds", &[of, on]).is_nan());
+        for ((name, labels), value) in before {
+            if name.ends_with("_total") {
+                assert!(after[&(name, labels)] >= value);
+            }
+        }
+    }
+
     #[test]
     fn numbers_are_written_as_go_reads_them() {
         let written = [

@@ -32,6 +32,13 @@ pub fn record_metrics(status: &Status, report: &Report) {
 
 impl Report {
     /// Tells the recorder of the [`metrics`] crate what the monitor says; [`record_metrics`] adds the status of an egress.
+    ///
+    /// ```
+    /// use tower_egress::monitor::Monitor;
+    ///
+    /// let monitor = Monitor::new(egress_time::ManualTimer::new());
+    /// monitor.report().record_metrics();
+    /// ```
     pub fn record_metrics(&self) {
         record(&export::of_report(self));
     }

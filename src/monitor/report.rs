@@ -40,6 +40,21 @@ pub struct Report {
 }
 
 /// What is known of one operation.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::monitor::Monitor;
+///
+/// let timer = egress_time::ManualTimer::new();
+/// let monitor = Monitor::new(timer.clone());
+/// let scan = monitor.start("scan");
+/// timer.advance(Duration::from_secs(2));
+/// let report = monitor.report().operations["scan"].clone();
+/// assert_eq!((report.running, report.longest_running_ms), (1, Some(2000.0)));
+/// scan.succeed();
+/// let report = monitor.report().operations["scan"].clone();
+/// assert_eq!((report.running, report.last_minute.count()), (0, 1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -69,6 +84,18 @@ pub struct OperationReport {
 }
 
 /// What is known of one run.
+///
+/// ```
+/// use tower_egress::monitor::{Monitor, Outcome};
+///
+/// let monitor = Monitor::new(egress_time::ManualTimer::new());
+/// let mut scan = monitor.start("scan");
+/// scan.checkpoint("fetched");
+/// scan.fail();
+/// let slowest = monitor.report().operations["scan"].slowest.clone().unwrap();
+/// assert_eq!(slowest.outcome, Outcome::Failed);
+/// assert_eq!(slowest.checkpoints[0].name, "fetched");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -83,7 +110,7 @@ pub struct RunReport {
     pub dropped_checkpoints: u64,
 }
 
-/// When a run came past a point.
+/// When a run came past a point; [`Running::checkpoint`](super::Running::checkpoint) takes note of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -97,6 +124,17 @@ pub struct Checkpoint {
 }
 
 /// How much memory there is in use; see [`Sample`](super::Sample) for which.
+///
+/// ```
+/// use tower_egress::monitor::{Monitor, Sample};
+///
+/// let monitor = Monitor::new(egress_time::ManualTimer::new());
+/// for bytes in [3000, 5000, 1000] {
+///     monitor.check_with(Sample { memory_bytes: Some(bytes), ..Sample::default() });
+/// }
+/// let memory = monitor.report().memory;
+/// assert_eq!((memory.bytes, memory.peak_bytes, memory.mean_bytes), (Some(1000), Some(5000), Some(3000)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -114,6 +152,20 @@ pub struct MemoryReport {
 }
 
 /// How much CPU was used; see [`Sample`](super::Sample) for where that is known.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::monitor::{Monitor, Sample};
+///
+/// let timer = egress_time::ManualTimer::new();
+/// let monitor = Monitor::new(timer.clone());
+/// for seconds in [70, 71] {
+///     monitor.check_with(Sample { cpu_time: Some(Duration::from_secs(seconds)), ..Sample::default() });
+///     timer.advance(Duration::from_secs(2));
+/// }
+/// let cpu = monitor.report().cpu;
+/// assert_eq!((cpu.time_ms, cpu.share), (Some(1000.0), Some(0.5)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -133,7 +185,7 @@ pub struct CpuReport {
 impl Report {
     /// Returns the figures of all operations together, over the lifetime.
     ///
-    /// An operation that is a part of another counts in both.
+    /// An operation that is a part of another counts in both. [`Figures`] has an example.
     pub fn overall(&self) -> Figures {
         let mut overall = Figures::default();
         for operation in self.operations.values() {

@@ -48,7 +48,8 @@ struct Memory {
 struct Cpu {
     /// The first sample, from which the CPU time counts.
     first: Option<Duration>,
-    last: Option<Duration>,
+    /// The most of all samples: who samples something else than a process may see it fall.
+    most: Option<Duration>,
     /// Where the present share begins.
     mark: Option<(Instant, Duration)>,
     share: Option<f64>,
@@ -79,7 +80,11 @@ impl Resources {
         let hysteresis = self.limits.hysteresis();
         let mut crossed = Vec::new();
         for (alarm, value) in self.alarms.iter_mut().zip(values) {
-            let Some(value) = value else { continue };
+            let Some(value) = value else {
+                // A limit that is set later is crossed anew.
+                *alarm = Alarm::default();
+                continue;
+            };
             let new = alarm.observe(value.value, value.threshold, hysteresis);
             if value.is_crossed() {
                 crossed.push((value.crossing(longest), new));
@@ -182,7 +187,7 @@ impl Memory {
 impl Cpu {
     fn record(&mut self, now: Instant, time: Duration) {
         self.first.get_or_insert(time);
-        self.last = Some(time);
+        self.most = self.most.max(Some(time));
         let (since, before) = *self.mark.get_or_insert((now, time));
         if now < since {
             // The clock has stepped back: nobody knows how long it was.
@@ -196,7 +201,7 @@ impl Cpu {
     }
 
     fn spent(&self) -> Option<Duration> {
-        Some(self.last?.saturating_sub(self.first?))
+        Some(self.most?.saturating_sub(self.first?))
     }
 }
 

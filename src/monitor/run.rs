@@ -11,6 +11,19 @@ use std::{
 };
 
 /// A run was ended because its operation's [timeout](Operation::with_timeout) was over.
+///
+/// ```
+/// use egress_time::{Clock, ManualTimer, SleepUntil};
+/// use std::time::Duration;
+/// use tower_egress::monitor::Monitor;
+///
+/// let timer = ManualTimer::new();
+/// let monitor = Monitor::new(timer.clone());
+/// let ask = monitor.operation("ask").with_timeout(Duration::from_secs(5));
+/// let forever = SleepUntil::new(timer.clone(), timer.now() + Duration::from_secs(3600));
+/// let error = timer.run(ask.time(forever)).unwrap_err();
+/// assert_eq!((error.operation.as_str(), error.after), ("ask", Duration::from_secs(5)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation:?} was ended after {after:?}: its timeout is {timeout:?}")]
 #[non_exhaustive]
@@ -36,11 +49,21 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// When it is polled after it has answered.
+    /// When it is polled after it has answered. If the future panics, the run has [failed](Outcome::Failed).
+    ///
+    /// ```
+    /// use tower_egress::monitor::Monitor;
+    ///
+    /// let timer = egress_time::ManualTimer::new();
+    /// let monitor = Monitor::new(timer.clone());
+    /// let parse = monitor.run("parse", async { "12".parse::<u32>() });
+    /// assert_eq!(timer.run(parse).unwrap(), Ok(12)); // in a program: `parse.await`
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F: Future, T: Timer> {
         operation: Operation<T>,
         running: Option<Running<T>>,
+        began: bool,
         failed: fn(&F::Output) -> bool,
         #[pin]
         sleep: Option<SleepUntil<T>>,
@@ -59,6 +82,7 @@ impl<F: Future, T: Timer> Run<F, T> {
         Self {
             operation,
             running: None,
+            began: false,
             failed,
             sleep: None,
             future: Some(future),
@@ -73,7 +97,7 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("a run is not polled after it has answered");
-        if this.running.is_none() {
+        if !std::mem::replace(this.began, true) {
             let running = this.operation.start();
             if let Some(deadline) = running.deadline() {
                 let sleep = SleepUntil::new(this.operation.timer().clone(), deadline);
@@ -81,11 +105,14 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
             }
             *this.running = Some(running);
         }
+        // Not in its place meanwhile: if the future panics, it ends here, as what has failed, and not wherever somebody who has caught
+        // the panic drops what is left.
+        let running = this.running.take();
         // The future first: an answer that is there counts, however late.
         if let Poll::Ready(output) = future.poll(cx) {
             this.sleep.set(None);
             this.future.set(None);
-            if let Some(running) = this.running.take() {
+            if let Some(running) = running {
                 running.end(match (this.failed)(&output) {
                     true => Outcome::Failed,
                     false => Outcome::Ok,
@@ -93,10 +120,11 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
             }
             return Poll::Ready(Ok(output));
         }
-        let Some(sleep) = this.sleep.as_mut().as_pin_mut() else {
+        let sleep = this.sleep.as_mut().as_pin_mut();
+        if sleep.is_none_or(|sleep| sleep.poll(cx).is_pending()) {
+            *this.running = running;
             return Poll::Pending;
-        };
-        std::task::ready!(sleep.poll(cx));
+        }
         this.sleep.set(None);
         // What it holds is free before anybody hears of it.
         this.future.set(None);
@@ -105,7 +133,7 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
             timeout: Duration::ZERO,
             after: Duration::ZERO,
         };
-        if let Some(running) = this.running.take() {
+        if let Some(running) = running {
             timed_out.timeout = running.timeout().unwrap_or_default();
             timed_out.after = running.elapsed();
             running.end(Outcome::TimedOut);

@@ -52,6 +52,8 @@ pub struct Running<C: Clock> {
     checkpoints: Vec<Checkpoint>,
     dropped_checkpoints: u64,
     ended: bool,
+    /// Whether it began while a panic unwound, which is then none of its own.
+    in_panic: bool,
 }
 
 impl<C: Clock> Running<C> {
@@ -69,7 +71,13 @@ impl<C: Clock> Running<C> {
             checkpoints: Vec::new(),
             dropped_checkpoints: 0,
             ended: false,
+            in_panic: thread::panicking(),
         }
+    }
+
+    /// Tells whether a panic unwinds that may be its own.
+    pub(super) fn panics(&self) -> bool {
+        thread::panicking() && !self.in_panic
     }
 
     /// Returns the name of its operation.
@@ -162,7 +170,7 @@ impl<C: Clock> Running<C> {
 impl<C: Clock> Drop for Running<C> {
     fn drop(&mut self) {
         if !self.ended {
-            let outcome = match thread::panicking() {
+            let outcome = match self.panics() {
                 true => Outcome::Failed,
                 false => Outcome::Cancelled,
             };

@@ -133,10 +133,12 @@ impl Series {
         if duration > warn_after {
             state.slow = state.slow.saturating_add(1);
         }
-        let (value, threshold) = (millis(duration), millis(warn_after));
-        let new = state.alarm.observe(value, threshold, hysteresis);
+        let exact = |duration: Duration| duration.as_secs_f64();
+        let new = state
+            .alarm
+            .observe(exact(duration), exact(warn_after), hysteresis);
         let new = new && (number.is_none() || number != state.warned);
-        new.then(|| self.crossing(value, threshold))
+        new.then(|| self.crossing(duration, warn_after))
     }
 
     /// Returns for how long the first of the runs that are running has been.
@@ -148,18 +150,15 @@ impl Series {
 
     /// Returns whether a run that has not ended takes too long already.
     pub(super) fn crossed(&self, now: Instant) -> Option<Crossing> {
-        let state = self.state();
-        let (value, threshold) = (state.longest(now)?, state.settings.warn_after?);
-        let crossed = value > threshold;
-        crossed.then(|| self.crossing(millis(value), millis(threshold)))
+        let (value, threshold) = self.state().too_long(now)?;
+        Some(self.crossing(value, threshold))
     }
 
     /// The same, and tells whether that is new.
     pub(super) fn check(&self, now: Instant) -> Option<(Crossing, bool)> {
-        let crossing = self.crossed(now)?;
-        // It is above the limit, so that nothing has to be known of how far below it would be low enough.
         let mut state = self.state();
-        let crossed = state.alarm.observe(crossing.value, crossing.threshold, 0.0);
+        let (value, threshold) = state.too_long(now)?;
+        let crossed = state.alarm.raise();
         let run = state.running.first_key_value().map(|(number, _)| *number);
         // Shorter runs that end meanwhile do not make it another crossing.
         let new = crossed && state.warned != run;
@@ -167,7 +166,7 @@ impl Series {
             state.warned = run;
         }
         drop(state);
-        Some((crossing, new))
+        Some((self.crossing(value, threshold), new))
     }
 
     pub(super) fn report(&self, now: Instant, forget_after: Duration) -> OperationReport {
@@ -193,12 +192,12 @@ impl Series {
         report
     }
 
-    fn crossing(&self, value: f64, threshold: f64) -> Crossing {
+    fn crossing(&self, value: Duration, threshold: Duration) -> Crossing {
         Crossing {
             limit: LimitKind::Operation,
             operation: Some(self.name().to_owned()),
-            value,
-            threshold,
+            value: millis(value),
+            threshold: millis(threshold),
         }
     }
 
@@ -213,6 +212,13 @@ impl State {
     ///
     /// In a Worker nothing is dropped when an invocation is ended from outside, so a run may never say that it is over.
     fn forget(&mut self, now: Instant, forget_after: Duration) {
+        let first = self.running.first_key_value();
+        if first.is_some_and(|(_, began)| *began > now) {
+            // The clock was set back, and nobody knows how long they have been: from now on, they count.
+            for began in self.running.values_mut() {
+                *began = now.min(*began);
+            }
+        }
         while let Some(first) = self.running.first_entry() {
             if now - *first.get() < forget_after && self.running.len() <= MAX_RUNNING {
                 return;
@@ -220,6 +226,12 @@ impl State {
             self.running.pop_first();
             self.lost = self.lost.saturating_add(1);
         }
+    }
+
+    /// Returns for how long the first has been running and what it should take, if that is less.
+    fn too_long(&self, now: Instant) -> Option<(Duration, Duration)> {
+        let (value, threshold) = (self.longest(now)?, self.settings.warn_after?);
+        (value > threshold).then_some((value, threshold))
     }
 
     fn longest(&self, now: Instant) -> Option<Duration> {

@@ -27,6 +27,13 @@ impl Report {
     /// Writes the report as an aligned table with units, for people; see [the module](super) for one.
     ///
     /// Nothing that a name contains breaks a line.
+    ///
+    /// ```
+    /// use tower_egress::monitor::Monitor;
+    ///
+    /// let monitor = Monitor::new(egress_time::ManualTimer::new());
+    /// assert_eq!(monitor.report().summary(), "up 0 | warnings 0\nno operation yet\n");
+    /// ```
     pub fn summary(&self) -> String {
         let mut text = String::new();
         self.write(&mut text)
@@ -105,7 +112,8 @@ fn line(text: &mut String, cells: &[String; 11], widths: &[usize; 11]) -> std::f
 }
 
 fn on_one_line(name: &str) -> String {
-    let printable = |c: char| if c.is_control() { '?' } else { c };
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let printable = |c: char| if breaks(c) { '?' } else { c };
     let mut short: String = name.chars().take(WIDEST_NAME).map(printable).collect();
     if width(name) > WIDEST_NAME {
         short.pop();

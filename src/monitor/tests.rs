@@ -479,3 +479,172 @@ fn a_monitor_goes_wherever_its_clock_goes() {
     });
     assert_eq!(timer.run(three), Ok(3));
 }
+
+/// The panic is caught before the run is dropped, as `catch_unwind` of futures and a service's `CatchPanic` do.
+#[test]
+#[cfg(not(target_arch = "wasm32"))] // there, a panic ends the program
+fn a_future_that_panics_has_failed_whoever_catches_it() {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        task::{Context, Waker},
+    };
+    let (timer, monitor) = monitor();
+    let _ = monitor.operation("a").with_timeout(SECOND);
+    let mut run = Box::pin(monitor.time("a", async { panic!("on purpose") }));
+    let mut poll = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(&mut cx).is_ready()))
+    };
+    assert!(poll().is_err());
+    assert!(poll().is_err(), "it has nothing to answer");
+    drop(run);
+    let a = of(&monitor, "a");
+    assert_eq!(a.lifetime.outcome(Outcome::Failed), 1);
+    assert_eq!((a.lifetime.count(), a.running), (1, 0));
+    assert_eq!(timer.sleepers(), 0);
+}
+
+/// Who is over in order while something else unwinds has done what it was to do.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn a_run_that_begins_and_is_given_up_while_a_panic_unwinds_has_not_panicked() {
+    struct TidiesUp(Monitor<ManualTimer>);
+    impl Drop for TidiesUp {
+        fn drop(&mut self) {
+            drop(self.0.start("tidy up"));
+        }
+    }
+    let (_, monitor) = monitor();
+    let tidies_up = std::panic::AssertUnwindSafe(TidiesUp(monitor.clone()));
+    let unwound = std::panic::catch_unwind(move || {
+        let _tidies_up = tidies_up;
+        panic!("on purpose");
+    });
+    assert!(unwound.is_err());
+    let tidied = of(&monitor, "tidy up").lifetime;
+    assert_eq!(tidied.outcome(Outcome::Cancelled), 1);
+}
+
+/// However often it was polled, it counts once, and neither a timer nor a run is left.
+#[test]
+fn a_run_that_is_dropped_after_any_number_of_polls_counts_once() {
+    for polls in 0..8_u64 {
+        let (timer, monitor) = monitor();
+        let _ = monitor.operation("a").with_timeout(10 * SECOND);
+        let steps = async {
+            for second in 1..5 {
+                SleepUntil::new(timer.clone(), Instant::ORIGIN + second * SECOND).await;
+            }
+        };
+        timer.set(Instant::ORIGIN);
+        let mut run = tokio_test::task::spawn(monitor.time("a", steps));
+        let mut is_over = false;
+        for _ in 0..polls {
+            if !is_over {
+                is_over = run.poll().is_ready();
+                timer.advance(SECOND);
+            }
+        }
+        drop(run);
+        let a = of(&monitor, "a");
+        let expected = match polls {
+            0 => (0, 0),
+            1..5 => (0, 1),
+            _ => (1, 0),
+        };
+        let [ok, cancelled] =
+            [Outcome::Ok, Outcome::Cancelled].map(|outcome| a.lifetime.outcome(outcome));
+        assert_eq!((ok, cancelled), expected, "after {polls}");
+        assert_eq!((a.running, timer.sleepers()), (0, 0), "after {polls}");
+    }
+}
+
+#[test]
+fn a_limit_that_was_taken_away_is_crossed_anew_when_it_is_set_again() {
+    let (_, monitor) = monitor();
+    let limits = Limits::new().with_memory(1000);
+    monitor.set_limits(limits);
+    monitor.check_with(memory(2000));
+    monitor.set_limits(Limits::new());
+    monitor.check_with(memory(10));
+    monitor.set_limits(limits);
+    monitor.check_with(memory(2000));
+    assert_eq!(monitor.report().warnings, 2);
+}
+
+/// What began before the clock was set back must not hide those that began after it.
+#[test]
+fn runs_are_forgotten_after_the_clock_was_set_back() {
+    let (timer, monitor) = monitor();
+    let monitor = monitor.with_forget_after(60 * SECOND);
+    timer.set(Instant::ORIGIN + 100_000 * SECOND);
+    let before = [monitor.start("a"), monitor.start("a")];
+    timer.set(Instant::ORIGIN + 1000 * SECOND);
+    let after = monitor.start("a");
+    timer.advance(30 * SECOND);
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (3, 0));
+    assert_eq!(report.longest_running_ms, Some(30e3), "as far as one knows");
+    timer.advance(30 * SECOND);
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (0, 3));
+    drop((before, after));
+    let report = of(&monitor, "a");
+    assert_eq!((report.running, report.lost), (0, 0));
+}
+
+#[test]
+fn cpu_time_that_falls_is_not_taken_back() {
+    let (timer, monitor) = monitor();
+    let spent = [5, 9, 3, 4, 12].map(|seconds| {
+        timer.advance(SECOND);
+        monitor.check_with(Sample {
+            cpu_time: Some(seconds * SECOND),
+            ..Sample::default()
+        });
+        let cpu = monitor.report().cpu;
+        assert!(cpu.share.unwrap_or_default() >= 0.0);
+        cpu.time_ms.unwrap_or_default()
+    });
+    assert_eq!(spent, [0.0, 4e3, 4e3, 4e3, 7e3]);
+}
+
+/// Figures are rounded to microseconds where they are written, not where they are compared.
+#[test]
+fn what_is_slow_is_warned_of_by_however_little() {
+    let (_, monitor) = monitor();
+    let save = monitor.operation("save").with_warn_after(100 * MILLI);
+    save.record(100 * MILLI + Duration::from_nanos(400), Outcome::Ok);
+    assert_eq!(of(&monitor, "save").slow, 1);
+    assert_eq!(monitor.report().warnings, 1);
+    let zero = monitor.operation("zero").with_warn_after(Duration::ZERO);
+    zero.record(Duration::from_nanos(1), Outcome::Ok);
+    assert_eq!(of(&monitor, "zero").slow, 1);
+    assert_eq!(monitor.report().warnings, 2);
+}
+
+/// Of the 1025th, nothing is known apart, and what it should take must not end what others do.
+#[test]
+fn what_has_no_room_sets_nothing_up_for_others() {
+    let (timer, monitor) = monitor();
+    let monitor = monitor.with_max_operations(0);
+    for number in 0..1024 {
+        assert_eq!(
+            monitor.operation(&number.to_string()).name(),
+            number.to_string()
+        );
+    }
+    let beyond = monitor
+        .operation("one too many")
+        .with_timeout(MILLI)
+        .with_warn_after(MILLI);
+    assert_eq!(beyond.name(), OTHER);
+    let run = monitor.start("from outside");
+    assert_eq!(run.deadline(), None);
+    timer.advance(SECOND);
+    run.succeed();
+    assert_eq!(monitor.report().warnings, 0);
+    // Unless it is they who are meant.
+    let others = monitor.operation(OTHER).with_timeout(SECOND);
+    assert!(others.start().deadline().is_some());
+}

@@ -8,6 +8,19 @@ use std::collections::VecDeque;
 pub const MAX_WARNINGS: usize = 64;
 
 /// A limit was crossed; said once, and again only after the value has fallen well below it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_egress::monitor::{Monitor, Outcome};
+///
+/// let monitor = Monitor::new(egress_time::ManualTimer::new());
+/// let save = monitor.operation("save").with_warn_after(Duration::from_secs(1));
+/// save.record(Duration::from_secs(3), Outcome::Ok);
+/// save.record(Duration::from_secs(4), Outcome::Ok);
+/// let warnings = monitor.take_warnings();
+/// assert_eq!(warnings.len(), 1);
+/// assert_eq!(warnings[0].crossing.to_string(), "\"save\" takes 3 s, the limit is 1 s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,5 +1,7 @@
 use super::*;
 use crate::flags::Worse;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::AtomicBool;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -231,6 +233,14 @@ fn the_status_says_what_holds() {
 
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
+#[should_panic(expected = "the flag \"a_b\" has another spelling")]
+fn flags_that_variables_do_not_tell_apart_are_not_built() {
+    let flags = Flags::builder().flag("a_b", true).flag("aB", true);
+    flags.build();
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
 #[should_panic(expected = "there is no flag \"b\"; there are a")]
 fn a_flag_that_was_not_declared_is_named() {
     one(true).is_on("b", "k");
@@ -241,4 +251,220 @@ fn a_flag_that_was_not_declared_is_named() {
 #[should_panic(expected = "the flag \"a\" is declared twice")]
 fn a_flag_that_is_declared_twice_is_named() {
     let _ = Flags::builder().flag("a", true).flag("a", true);
+}
+
+/// Computed with another implementation of XXH32. What stands here may never change: it would move everybody.
+#[test]
+fn the_places_of_keys_are_written_down() {
+    for (salt, flag, key, expected) in [
+        ("", "a", "", 0xb0c6_16fc),
+        ("", "a", "b", 0xd664_afef),
+        ("", "newSearch", "tower-rs/tower", 0xe05a_e6fd),
+        ("2026", "newSearch", "tower-rs/tower", 0xa632_c199),
+        ("", "retries", "user-42", 0xbdb6_377e),
+        ("", "rateLimit", "user-42", 0xc2b6_21eb),
+        ("", "größe", "日本/🦀", 0x86c8_e5c7),
+        ("s", "a", &"0123456789".repeat(10), 0x65ec_571c),
+    ] {
+        let place = hash(xxh32(salt.as_bytes(), 0), flag, key);
+        assert_eq!(place, expected, "{salt} {flag} {key}");
+        // It is on from exactly that share on.
+        let rule = |percent| Rule::share(percent).unwrap();
+        let flags = |rule| Flags::builder().salt(salt).flag(flag, rule).build();
+        let share = (f64::from(expected) + 0.5) * 100.0 / 4_294_967_296.0;
+        assert!(!flags(rule(share - 1e-7)).is_on(flag, key));
+        assert!(flags(rule(share + 1e-7)).is_on(flag, key));
+    }
+}
+
+/// The one rule takes its turn after the other, with nothing between them.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn a_key_that_two_rules_agree_on_is_never_off_while_they_change() {
+    let rules = [
+        [Rule::on(), Rule::off().on_for("me")],
+        [Rule::on().off_for("you"), Rule::off().on_for("me")],
+        [share(99.0).on_for("me"), Rule::on()],
+    ];
+    for rules in rules {
+        let flags = one(rules[0].clone());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let configs = rules.map(|rule| Config::default().with("a", rule));
+                for turn in 0..30_000 {
+                    flags.apply(&configs[turn % 2]).unwrap();
+                }
+                done.store(true, Relaxed);
+            });
+            let flag = flags.get("a").unwrap();
+            while !done.load(Relaxed) {
+                assert!(flag.is_on("me"));
+                assert_ne!(flag.for_all(), Some(false));
+            }
+        });
+    }
+}
+
+/// Who applies last has applied all of it.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn two_configurations_at_once_are_not_mixed() {
+    let names: Vec<_> = (0..20).map(|n| format!("f{n}")).collect();
+    let builder = names.iter().fold(Flags::builder(), |builder, name| {
+        builder.flag(name.as_str(), false)
+    });
+    let flags = builder.build();
+    // Rules that it takes a while to take on.
+    let rule = |on: bool| {
+        let keys = (0..300).map(|key| format!("{on} {key}"));
+        keys.fold(Rule::from(on), |rule, key| rule.on_for(key))
+    };
+    let config = |on: bool| {
+        names.iter().fold(Config::default(), |config, name| {
+            config.with(name.as_str(), rule(on))
+        })
+    };
+    let configs = [config(false), config(true)];
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for turn in 0..2 {
+            let (flags, configs, barrier, names) = (&flags, &configs, &barrier, &names);
+            scope.spawn(move || {
+                for round in 0..300 {
+                    barrier.wait();
+                    flags.apply(&configs[turn]).unwrap();
+                    barrier.wait();
+                    let on = names.iter().filter(|name| flags.is_on(name, "k")).count();
+                    assert!(on == 0 || on == names.len(), "{on} in round {round}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn flags_with_other_letters_are_other_flags() {
+    let names = ["日本", "中国", "größe", "grosse", "--"];
+    let flags = names
+        .iter()
+        .fold(Flags::builder(), |builder, name| builder.flag(*name, false));
+    let flags = flags.build();
+    let file = names
+        .iter()
+        .fold(Config::default(), |file, name| file.with(*name, true));
+    let over = Config::default().with("中国", false).with("größe", false);
+    flags.apply(&file.with_all(over)).unwrap();
+    let on = names.map(|name| flags.is_on(name, "k"));
+    assert_eq!(on, [true, false, false, true, true]);
+}
+
+#[test]
+fn what_is_told_of_a_wrong_configuration_is_short() {
+    let flags = one(true);
+    let name = "x\n".repeat(1_000_000);
+    let error = flags
+        .apply(&Config::default().with(name.as_str(), true))
+        .unwrap_err();
+    let refused = flags.status().refused.unwrap();
+    assert!(refused.len() < 300, "{} bytes", refused.len());
+    assert!(error.to_string().len() < 300);
+    assert!(!refused.contains('\n'));
+    for wrong in [
+        "{\"a\": \"sk-secret\"}",
+        "{\"a\": {\"on\": \"sk-secret\", \"percent\": 5}}",
+        "{\"a\": {\"percent\": 5, \"sk-secret\": 1}}",
+        "{\"a\": 1, \"b\": [\"sk-secret\"]}",
+        "{\"a\": {\"percent\": 1, \"on\": [\"sk-secret\"], \"off\": [\"sk-secret\"]}}",
+        "sk-secret",
+    ] {
+        flags.apply_json(wrong).unwrap_err();
+        let refused = flags.status().refused.unwrap();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+}
+
+fn worse(hook: impl Fn(&Alert) + Send + Sync + 'static) -> Flags {
+    let flags = Flags::builder().flag("a", share(50.0)).on_alert(hook);
+    flags.build()
+}
+
+/// It may be called from a drop, also while something else unwinds: that would be the end of the program.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn a_hook_that_panics_harms_nobody() {
+    let flags = worse(|_| panic!("on purpose"));
+    let flag = flags.get("a").unwrap();
+    compare(&flag, 500, true);
+    assert!(flags.status().flags["a"].is_worse);
+    assert_eq!(flags.status().flags["a"].on.count, 500);
+}
+
+/// As one does who takes a rollout back.
+#[test]
+fn a_hook_may_change_the_flags() {
+    let own: Arc<std::sync::OnceLock<Flags>> = Arc::default();
+    let inner = Arc::clone(&own);
+    let flags = worse(move |alert| {
+        let flags = inner
+            .get()
+            .expect("it is there before anything is recorded");
+        flags
+            .apply_json(&format!("{{\"{}\": false}}", alert.flag))
+            .expect("a good one");
+        flags
+            .get("a")
+            .expect("it was declared")
+            .record(true, false, MS);
+    });
+    own.set(flags.clone()).expect("once");
+    compare(&flags.get("a").unwrap(), 500, true);
+    assert!(!flags.is_on("a", "anybody"));
+    let status = &flags.status().flags["a"];
+    assert_eq!((status.on.count, status.is_worse), (0, false));
+}
+
+/// A rollout that has stood for days: what breaks now is news now.
+#[test]
+fn what_breaks_after_a_long_time_is_told_soon() {
+    let told = Arc::new(AtomicU64::new(0));
+    let alerts = Arc::clone(&told);
+    let flags = worse(move |alert| {
+        assert!(alert.was_on);
+        alerts.fetch_add(1, Relaxed);
+    });
+    let flag = flags.get("a").unwrap();
+    compare(&flag, 100_000, false);
+    for _ in 0..1000 {
+        flag.record(true, false, 10 * MS);
+        flag.record(false, true, 10 * MS);
+    }
+    assert_eq!(told.load(Relaxed), 1);
+}
+
+/// A comparison is not missed because several record at once.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn who_does_worse_is_told_however_many_record_at_once() {
+    for round in 0..20 {
+        let told = Arc::new(AtomicU64::new(0));
+        let alerts = Arc::clone(&told);
+        let flags = worse(move |_| {
+            alerts.fetch_add(1, Relaxed);
+        });
+        let flag = flags.get("a").unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    // 600 in all: it is looked at after 500 and 600 at the latest.
+                    for n in 0..75 {
+                        flag.record(n % 2 == 0, n % 2 == 1, 10 * MS);
+                    }
+                });
+            }
+        });
+        assert_eq!(told.load(Relaxed), 1, "round {round}");
+    }
 }

@@ -1,14 +1,15 @@
 //! What the status of an egress is as metrics.
 
-use super::{Family, float, float_len, seconds};
+use super::{Family, flags::of_flags, float, float_len, seconds};
 use crate::{PhaseStatus, Status, api::ALL};
 
-/// The requests of no API have this for its name.
+/// The requests of no API have this for its name, unless there is one that is called so.
 const NO_API: &str = "none";
 
 pub(in super::super) fn of_status(status: &Status) -> Vec<Family<'_>> {
     let mut families = of_rate_limits(status);
     families.extend(of_performance(status));
+    families.extend(of_flags(&status.flags));
     let connections = &status.connections;
     let bodies = &status.bodies;
     let mut ends = Family::counter(
@@ -76,6 +77,11 @@ pub(in super::super) fn of_status(status: &Status) -> Vec<Family<'_>> {
             "tower_egress_unread_bodies",
             "Those of them that nobody reads.",
             float_len(connections.unread_bodies),
+        ),
+        gauge(
+            "tower_egress_connections_unlimited",
+            "Requests in flight besides, for which the limit is switched off.",
+            float_len(connections.unlimited),
         ),
         counter(
             "tower_egress_retries_total",
@@ -204,17 +210,21 @@ fn of_performance(status: &Status) -> [Family<'_>; 3] {
         attempts.push([("api", name.as_str().into())], float(api.attempts));
     }
     if let Some(all) = status.performance.get(ALL) {
+        let mut no_api = NO_API.to_owned();
+        while status.performance.contains_key(&no_api) {
+            no_api.push('_');
+        }
         for (outcome, count) in &all.outcomes {
             let of_apis = apis().filter_map(|(_, api)| api.outcomes.get(outcome));
             let rest =
                 count.saturating_sub(of_apis.fold(0, |sum, count| sum.saturating_add(*count)));
             if rest > 0 {
-                push(NO_API, outcome, rest);
+                push(&no_api, outcome, rest);
             }
         }
         let of_apis = apis().fold(0_u64, |sum, (_, api)| sum.saturating_add(api.attempts));
         let rest = all.attempts.saturating_sub(of_apis);
-        attempts.push([("api", NO_API.into())], (rest > 0).then(|| float(rest)));
+        attempts.push([("api", no_api.into())], (rest > 0).then(|| float(rest)));
     }
     for (name, api) in &status.performance {
         for (phase, lifetime) in &api.lifetime {

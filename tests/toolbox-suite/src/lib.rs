@@ -1,9 +1,11 @@
-//! What batches, processes and JSON must do on every platform: cases that need a timer, but no certain time.
+//! What batches, processes, JSON, flags and the monitor must do on every platform: cases that need a timer, but no certain time.
 //!
 //! A case fails with a sentence.
 
 mod batches;
+mod flags;
 mod json;
+mod monitor;
 mod processes;
 pub mod schedule;
 
@@ -63,6 +65,15 @@ cases! {
     json::a_part_is_told_from_the_whole,
     json::items_come_one_by_one,
     json::bad_items_are_told,
+    flags::users_are_in_the_same_share_everywhere,
+    flags::who_is_in_a_share_stays_in_it,
+    flags::a_bad_configuration_changes_nothing,
+    flags::who_does_worse_is_told_once,
+    monitor::a_run_takes_as_long_as_it_waits,
+    monitor::what_takes_too_long_is_ended,
+    monitor::a_run_that_is_dropped_is_cancelled,
+    monitor::memory_is_sampled_and_its_limit_told_once,
+    monitor::a_report_is_written_in_each_way,
 }
 
 /// Complains unless both are the same.

@@ -12,6 +12,7 @@ mod one;
 mod replies;
 mod stack;
 mod toolbox;
+mod watch;
 
 use ask::Ask;
 use bytes::Bytes;
@@ -23,6 +24,10 @@ use worker::{Context, Env, Error, Result, ScheduleContext, ScheduledEvent, event
 
 #[event(fetch)]
 async fn fetch(request: worker::Request, env: Env, context: Context) -> Result<web_sys::Response> {
+    if request.url()?.path() == "/watch/deaf" {
+        // Nobody notices when its client goes: the runtime ends the invocation, and nothing in it is dropped.
+        return answer(&request, &env, &context).await;
+    }
     let signal = request.inner().signal();
     let answered = until_disconnect(&signal, answer(&request, &env, &context)).await;
     answered.unwrap_or_else(|| Err(Error::from("nobody reads this")))
@@ -66,6 +71,11 @@ async fn answer(
         "last-cron" => many::last_cron(),
         "memory" => json!({ "bytes": memory_bytes() }),
         "status" => return reply(status_response(&stack::invocation())?),
+        "watch/run" | "watch/deaf" => watch::run(&ask).await,
+        "watch/report" => watch::report()?,
+        "watch/point" => watch::point(env)?,
+        "watch/flags" => watch::flags(&ask)?,
+        "watch/flagged" => watch::flagged(&ask).await?,
         "panic" => panic!("as it was asked to"),
         route => return Err(Error::RustError(format!("there is no route {route:?}"))),
     };
