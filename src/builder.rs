@@ -25,6 +25,21 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 /// - 30 s for one attempt to its headers, no deadline for the whole
 /// - error bodies captured up to 8 KiB, small rests of bodies drained, bodies that nobody reads for 20 s cancelled when
 ///   somebody waits for a connection
+///
+/// ```
+/// use egress_time::ManualTimer;
+/// use std::time::Duration;
+/// use tower_egress::{Api, Egress};
+///
+/// let egress = Egress::builder_on(ManualTimer::new()) // natively `Egress::builder()`
+///     .concurrency(6)
+///     .api(Api::github())
+///     .otherwise(Api::external())
+///     .attempt_timeout(Duration::from_secs(10))
+///     .deadline(Duration::from_secs(120))
+///     .build();
+/// assert_eq!(egress.status().connections.limit, 6);
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct EgressBuilder<T, X = NoExecutor> {

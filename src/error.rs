@@ -14,6 +14,21 @@ use std::{error::Error as StdError, fmt, time::Duration};
 /// What went wrong, for a caller to match on.
 ///
 /// [`ErrorKind::of`] finds it in whatever error a stack returned, however deeply it is wrapped.
+///
+/// ```
+/// use tower_egress::{Error, ErrorKind};
+///
+/// /// What a job does about a request that did not work.
+/// fn what_now(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::RateLimited { .. } => "come back when it says",
+///         ErrorKind::Status(status) if status.is_client_error() => "leave it",
+///         ErrorKind::Queue | ErrorKind::BodiesHeld => "look who holds the connections",
+///         _ => "try again later",
+///     }
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -81,6 +96,14 @@ impl ErrorKind {
 /// unless it is told not to, fails to connect *after* it has sent a request elsewhere: switch that off.
 ///
 /// [`EgressBuilder`]: crate::EgressBuilder
+///
+/// ```
+/// use std::io;
+/// use tower_egress::{BoxError, ErrorClass, classify};
+///
+/// let refused: BoxError = io::Error::from(io::ErrorKind::ConnectionRefused).into();
+/// assert_eq!(classify(&refused), ErrorClass::BeforeSend); // a POST may be repeated, too
+/// ```
 pub fn classify(error: &BoxError) -> ErrorClass {
     match (ErrorClass::of(error), is_connect(&**error)) {
         (ErrorClass::Transient, Some(true)) => ErrorClass::BeforeSend,
@@ -108,6 +131,17 @@ fn is_connect(_: &(dyn StdError + 'static)) -> Option<bool> {
 /// Its text has the method, the host and the path of the request, never the query, a header or a body. What
 /// the server said is in [`Error::body`]. Its `Debug` output has the transport's error too, and that may say more: reqwest's
 /// has the URL with its query, unless the adapter calls `without_url`.
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_egress::{ErrorKind, ResponseExt};
+///
+/// let mut response = Response::new(http_body_util::Empty::<bytes::Bytes>::new());
+/// *response.status_mut() = StatusCode::NOT_FOUND;
+/// let error = response.error_for_status().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Status(StatusCode::NOT_FOUND));
+/// assert_eq!(error.retry_after(), None);
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -6,6 +6,13 @@ use egress_body_cleanup::Executor;
 ///
 /// For [`EgressBuilder::executor`](crate::EgressBuilder::executor). Outside of a runtime the work is dropped, which closes
 /// the connection that it was to save.
+///
+/// ```
+/// use tower_egress::{Egress, TokioExecutor};
+///
+/// // The rest of a body that is dropped is drained in the background, so that its connection is used again.
+/// let egress = Egress::builder().executor(TokioExecutor::new()).build();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TokioExecutor;

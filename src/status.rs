@@ -17,6 +17,21 @@ use std::{collections::BTreeMap, time::Duration};
 ///
 /// It holds no URL, no header and no token. On Workers it speaks of one isolate, and starts anew with it.
 /// Durations are in milliseconds.
+///
+/// ```
+/// use egress_time::ManualTimer;
+/// use tower_egress::{Api, Egress};
+///
+/// let egress = Egress::builder_on(ManualTimer::new()).api(Api::github()).build();
+/// let status = egress.status().with_business("repositories", 1200);
+/// assert_eq!(status.rate_limits["github"].available_tokens, 10);
+/// assert_eq!(status.connections.active, 0);
+/// assert_eq!(status.errors["timedOut"], 0);
+///
+/// let json = serde_json::to_value(&status).unwrap();
+/// assert_eq!(json["rateLimits"]["github"]["queueLength"], 0);
+/// assert_eq!(json["business"]["repositories"], 1200);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

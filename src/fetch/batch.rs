@@ -39,6 +39,26 @@ use std::{
 /// # Cancel safety
 ///
 /// Dropping the stream or the future drops the requests under way; requests not yet started are never sent.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tower_egress::{Error, FetchExt, batch_fetch};
+/// # use egress_time::ManualTimer;
+/// # use tower_egress::{BoxError, Egress};
+/// # let http_client = tower::service_fn(|request: http::Request<_>| async move {
+/// #     Ok::<_, BoxError>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from(request.uri().path().to_owned())))
+/// # });
+/// # let timer = ManualTimer::new();
+/// # let client = Egress::builder_on(timer.clone()).build().layer(http_client);
+/// # timer.run(async {
+/// let requests = ["a", "b", "c"].map(|name| client.get(format!("https://example.com/{name}")).build());
+/// let requests = requests.into_iter().collect::<Result<Vec<_>, _>>()?;
+/// let two = NonZeroUsize::MIN.saturating_add(1);
+/// for response in batch_fetch(&client, requests, two).into_vec().await {
+///     println!("{} bytes", response?.body().len());
+/// }
+/// # Ok::<_, Error>(()) }).unwrap();
+/// ```
 pub fn batch_fetch<S, I>(
     service: &S,
     requests: I,

@@ -7,6 +7,18 @@ use serde_json::error::Category;
 ///
 /// serde_json's own message quotes the value that it did not like; this one only says where it stands, since
 /// errors are logged and bodies are not.
+///
+/// ```
+/// use std::error::Error as _;
+/// use tower_egress::{DecodeError, Error};
+///
+/// /// Says in which line a body was wrong, if that is what was wrong.
+/// fn line(error: &Error) -> Option<usize> {
+///     let decode: &DecodeError = error.source()?.downcast_ref()?;
+///     Some(decode.line())
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("{what} at line {line}, column {column}")]

@@ -16,6 +16,17 @@ pub const DEFAULT_MAX_BYTES: usize = 16 << 20;
 /// # Cancel safety
 ///
 /// Dropping one of the futures drops the body, and with it the connection's place in every limit.
+///
+/// ```
+/// use http::Response;
+/// use http_body_util::Full;
+/// use tower_egress::{Error, ResponseExt};
+///
+/// async fn names(response: Response<Full<bytes::Bytes>>) -> Result<Vec<String>, Error> {
+///     response.error_for_status()?.into_json().await
+/// }
+/// # fn main() {}
+/// ```
 pub trait ResponseExt<B>: Sized {
     /// Returns an error with the status and the captured first part of the body, unless the status is a successful one
     /// (2xx).
