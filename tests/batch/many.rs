@@ -1,6 +1,6 @@
 //! Many threads, many items, many waiters.
 
-use super::*;
+use super::{toolbox::measured, *};
 use futures_util::future::{Either, select};
 use std::{collections::BTreeSet, pin::pin};
 use toolbox_suite::schedule::{self, Ending, Size};
@@ -171,29 +171,13 @@ fn keys_that_come_and_go_leave_nothing() {
     assert!(many <= few + few / 10, "{few} bytes became {many}");
 }
 
-/// Runs the law, and returns how it ended and the most bytes that were allocated at once.
 fn law(seed: u64, items: u32) -> (Ending, u64) {
-    let mut ending = None;
-    let info = allocation_counter::measure(|| {
-        let timer = ManualTimer::new();
-        let size = Size {
-            items,
-            clients: 100,
-            longest: 20,
-        };
-        let law = pin!(schedule::batch(timer.clone(), seed, size));
-        // The timer remembers what it was asked for.
-        let forget = pin!(async {
-            loop {
-                sleep(&timer, SECOND / 100).await;
-                drop(timer.requested());
-            }
-        });
-        let Either::Left((law, _)) = timer.run(select(law, forget));
-        ending = Some(law.unwrap().0);
-        assert!(timer.sleepers() <= 1, "that of the test");
-    });
-    (ending.unwrap(), info.bytes_max)
+    let size = Size {
+        items,
+        clients: 100,
+        longest: 20,
+    };
+    measured(|timer| schedule::batch(timer, seed, size))
 }
 
 /// With cancels, failures, flushes, and, in two of three, an end in the middle.

@@ -82,10 +82,10 @@ fn a_drop_drops_the_work_and_gives_everything_back() {
     };
     let mut run = task::spawn(process.run(work));
     assert!(run.poll().is_pending());
-    assert_eq!((busy.now.get(), limiter.stats().queued), (2, 1));
+    assert_eq!((busy.now(), limiter.stats().queued), (2, 1));
     assert!(!handle.progress().is_over);
     drop(run);
-    assert_eq!((busy.now.get(), timer.sleepers()), (0, 0));
+    assert_eq!((busy.now(), timer.sleepers()), (0, 0));
     assert_eq!((limiter.stats().in_flight, limiter.stats().queued), (0, 0));
     let progress = handle.progress();
     assert!(progress.is_over);

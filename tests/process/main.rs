@@ -29,6 +29,7 @@ use std::{
     time::Duration,
 };
 use tokio_test::task;
+use toolbox_suite::Busy;
 use tower_egress::{
     Bucket, Limiter, Quota,
     process::{End, Process},
@@ -38,25 +39,4 @@ use tower_egress::{
 async fn slowly(timer: &ManualTimer, number: u32) -> Result<u32, String> {
     sleep(timer, SECOND).await;
     Ok(number)
-}
-
-/// Counts how many are at work at once.
-#[derive(Default)]
-struct Busy {
-    now: Cell<usize>,
-    most: Cell<usize>,
-}
-
-impl Busy {
-    fn enter(&self) -> impl Drop + '_ {
-        struct Leave<'a>(&'a Busy);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.0.now.set(self.0.now.get() - 1);
-            }
-        }
-        self.now.set(self.now.get() + 1);
-        self.most.set(self.most.get().max(self.now.get()));
-        Leave(self)
-    }
 }

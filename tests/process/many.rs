@@ -1,8 +1,7 @@
 //! Many items, and threads.
 
-use super::*;
-use futures_util::future::{Either, select};
-use std::{collections::BTreeSet, pin::pin};
+use super::{toolbox::measured, *};
+use std::collections::BTreeSet;
 use toolbox_suite::schedule::{self, Ending, Size};
 use tower_egress::TokioTimer;
 
@@ -94,29 +93,13 @@ fn errors_do_not_pile_up_over_100_000_items() {
     assert!(many <= few + few / 10, "{few} bytes became {many}");
 }
 
-/// Runs the law, and returns how it ended and the most bytes that were allocated at once.
 fn law(seed: u64, items: u32) -> (Ending, u64) {
-    let mut ending = None;
-    let info = allocation_counter::measure(|| {
-        let timer = ManualTimer::new();
-        let size = Size {
-            items,
-            clients: 8,
-            longest: 20,
-        };
-        let law = pin!(schedule::process(timer.clone(), seed, size));
-        // The timer remembers what it was asked for.
-        let forget = pin!(async {
-            loop {
-                sleep(&timer, SECOND / 100).await;
-                drop(timer.requested());
-            }
-        });
-        let Either::Left((law, _)) = timer.run(select(law, forget));
-        ending = Some(law.unwrap().0);
-        assert!(timer.sleepers() <= 1, "that of the test");
-    });
-    (ending.unwrap(), info.bytes_max)
+    let size = Size {
+        items,
+        clients: 8,
+        longest: 20,
+    };
+    measured(|timer| schedule::process(timer, seed, size))
 }
 
 /// With failures, limits, and, in two of three, an end in the middle.

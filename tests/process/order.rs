@@ -25,7 +25,7 @@ fn as_many_items_as_allowed_are_worked_on() {
             (12, 12, Some(0))
         );
         assert!(matches!(outcome.end, End::Complete));
-        assert_eq!(busy.most.get(), limit.get());
+        assert_eq!(busy.most(), limit.get());
         assert_eq!(timer.now() - start, SECOND * 12 / concurrency);
     }
 }

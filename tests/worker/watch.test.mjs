@@ -59,14 +59,19 @@ test("and is lost after a while where it is not", async () => {
   assert.deepEqual([after.running, after.lost, after.lifetime.count], [0, 1, 0]);
 });
 
-test("a data point is what a dataset takes", async () => {
-  await worker.ask("watch/point");
-  const [point] = await (await fetch(new URL("points", worker.url))).json();
-  assert.deepEqual(point.indexes, ["isolate"]);
-  assert.ok(point.blobs.every((blob) => typeof blob === "string"));
-  assert.ok(point.doubles.length <= 20 && point.doubles.every(Number.isFinite), JSON.stringify(point));
-  assert.ok(point.doubles[1] >= 4, `runs: ${JSON.stringify(point)}`);
-  assert.equal(point.doubles[10] % 65_536, 0);
+test("a data point is what a dataset takes, and of its invocation alone", async () => {
+  const liar = await startLiar((socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+  await Promise.all([1, 2, 3].map(() => worker.ask("watch/point", { url: liar.url("/") })));
+  liar.stop();
+  const points = await (await fetch(new URL("points", worker.url))).json();
+  assert.equal(points.length, 3);
+  for (const point of points) {
+    assert.deepEqual([point.indexes, point.blobs], [["invocation"], ["", "ask", "ok"]]);
+    assert.ok(point.doubles.length === 20 && point.doubles.every(Number.isFinite), JSON.stringify(point));
+    const [runs, memory, requests, attempts] = [1, 10, 13, 14].map((column) => point.doubles[column]);
+    assert.deepEqual([runs, requests, attempts], [2, 2, 2]);
+    assert.equal(memory % 65_536, 0);
+  }
 });
 
 // Computed natively, and by another implementation of the hash.

@@ -3,11 +3,14 @@
 //! A case fails with a sentence.
 
 mod batches;
+mod busy;
 mod flags;
 mod json;
 mod monitor;
 mod processes;
 pub mod schedule;
+
+pub use self::busy::Busy;
 
 use tower_egress::Timer;
 

@@ -73,7 +73,7 @@ async fn answer(
         "status" => return reply(status_response(&stack::invocation())?),
         "watch/run" | "watch/deaf" => watch::run(&ask).await,
         "watch/report" => watch::report()?,
-        "watch/point" => watch::point(env)?,
+        "watch/point" => watch::point(&ask, env).await?,
         "watch/flags" => watch::flags(&ask)?,
         "watch/flagged" => watch::flagged(&ask).await?,
         "panic" => panic!("as it was asked to"),

@@ -1,6 +1,6 @@
 //! The monitor and flags of an isolate.
 
-use crate::{Ask, said};
+use crate::{Ask, one::failed, said};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::{sync::LazyLock, time::Duration};
@@ -81,9 +81,21 @@ pub(crate) fn report() -> Result<Value> {
     serde_json::to_value(MONITOR.report()).map_err(said)
 }
 
-/// Writes a data point of what there was to the dataset.
-pub(crate) fn point(env: &Env) -> Result<Value> {
-    let point = DataPoint::of("isolate", &MONITOR.report(), Some(&EGRESS.status()));
+/// Asks for `url` twice, as one invocation does that watches itself, and writes its data point to the dataset.
+pub(crate) async fn point(ask: &Ask, env: &Env) -> Result<Value> {
+    let monitor = Monitor::new(WorkerTimer::new());
+    monitor.check();
+    let egress = EGRESS.for_invocation();
+    let tally = egress.tally();
+    let client = egress.layer(Fetch::new()).with_tally(&tally);
+    for _ in 0..2 {
+        let asked = async {
+            let response = client.clone().call(ask.request()?).await.map_err(failed)?;
+            response.into_body().collect().await.map_err(failed)
+        };
+        monitor.run("ask", asked).await.map_err(said)??;
+    }
+    let point = DataPoint::of("invocation", &monitor.report(), Some(&tally));
     let text = serde_json::to_string(&point).map_err(said)?;
     let dataset = JsValue::from(env.analytics_engine("DATASET")?);
     let write: Function = Reflect::get(&dataset, &"writeDataPoint".into())?.dyn_into()?;

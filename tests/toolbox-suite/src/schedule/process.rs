@@ -1,7 +1,7 @@
 //! Work, order, consumers, limits, failures, and an end in the middle.
 
 use super::{Dice, Ending, Fates, Size};
-use crate::{count, same, text};
+use crate::{Busy, count, same, text};
 use futures_util::{
     future::{Either, select},
     join,
@@ -22,27 +22,6 @@ enum Fate {
     Unknown,
     Failed,
     Consumed,
-}
-
-/// Counts how many are at work at once.
-#[derive(Default)]
-struct Busy {
-    now: Cell<u32>,
-    most: Cell<u32>,
-}
-
-impl Busy {
-    fn enter(&self) -> impl Drop + '_ {
-        struct Leave<'a>(&'a Busy);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.0.now.set(self.0.now.get() - 1);
-            }
-        }
-        self.now.set(self.now.get() + 1);
-        self.most.set(self.most.get().max(self.now.get()));
-        Leave(self)
-    }
 }
 
 /// Runs one schedule, and returns how it ended and how many items were begun.
@@ -141,9 +120,13 @@ pub async fn process<T: Timer>(timer: T, seed: u64, size: Size) -> Result<(Endin
     };
     let (outcome, ()) = join!(run, stop);
 
-    same("at work", busy.now.get(), 0)?;
+    same("at work", busy.now(), 0)?;
     same("permits", limiter.stats().in_flight, 0)?;
-    same("too many at once", busy.most.get() > concurrency, false)?;
+    same(
+        "too many at once",
+        busy.most() > concurrency as usize,
+        false,
+    )?;
     same("out of turn", is_out_of_turn.get(), false)?;
     same("consumed twice", is_consumed_twice.get(), false)?;
     same("it is over", handle.progress().is_over, true)?;
