@@ -396,17 +396,17 @@ impl Flag {
 
     fn record_of(&self, rule: u64, was_on: bool, is_ok: bool, took: Duration) {
         let trial = &self.entry().trial;
-        let Some((was_on, worse)) = trial.record(rule, was_on, is_ok, took) else {
+        let Some(begun) = trial.record(rule, was_on, is_ok, took) else {
             return;
         };
         let Some(hook) = &self.set.on_alert else {
             return;
         };
-        let (on, off) = trial.read();
+        let (on, off) = begun.arms;
         let alert = Alert {
             flag: self.name().to_owned(),
-            was_on,
-            worse,
+            was_on: begun.was_on,
+            worse: begun.worse,
             on,
             off,
         };
