@@ -206,6 +206,8 @@ impl Flags {
         for (name, rule) in &config.0 {
             let exact = flags.iter().position(|entry| *entry.name == **name);
             let like = || flags.iter().position(|entry| plain(&entry.name) == **name);
+            // What variables could not name anyway is not like anything.
+            let like = || like().filter(|_| !name.is_empty());
             let Some(index) = exact.or_else(like) else {
                 return Err(self.refuse(self.unknown(name)));
             };

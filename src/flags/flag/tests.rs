@@ -512,3 +512,12 @@ fn an_alert_has_the_figures_that_it_is_about() {
     assert!(told.load(Relaxed) > 10);
     assert_eq!(*wrong.lock().unwrap(), None);
 }
+
+#[test]
+fn no_name_is_the_name_of_no_flag() {
+    let flags = Flags::builder().flag("--", false).build();
+    let error = flags.apply(&Config::default().with("", true)).unwrap_err();
+    assert_eq!(error.to_string(), "there is no flag \"\"; there are --");
+    flags.apply(&Config::default().with("--", true)).unwrap();
+    assert!(flags.is_on("--", "k"));
+}
