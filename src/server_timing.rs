@@ -62,7 +62,7 @@ impl ServerTiming {
         self.0.is_empty()
     }
 
-    /// Adds a metric. What may not stand in the name of one becomes `_`.
+    /// Adds a metric. What may not stand in the name of one becomes `_`, and so does a name of nothing.
     pub fn metric(mut self, name: &str, duration: Duration) -> Self {
         if !self.0.is_empty() {
             self.0.push_str(", ");
@@ -70,6 +70,9 @@ impl ServerTiming {
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         self.0
             .extend(name.chars().map(|c| if is_token(c) { c } else { '_' }));
+        if name.is_empty() {
+            self.0.push('_');
+        }
         let milliseconds = duration.as_secs_f64() * 1000.0;
         // Microseconds are more than the clock has. Writing to a string cannot fail.
         let _ = write!(self.0, ";dur={}", (milliseconds * 1000.0).round() / 1000.0);
@@ -125,10 +128,11 @@ mod tests {
     fn whatever_is_put_in_comes_out_as_a_header() {
         let timing = ServerTiming::new()
             .metric("a b;c", Duration::from_micros(1500))
-            .described("x", "\"\\\r\nü", Duration::from_nanos(1));
+            .described("x", "\"\\\r\nü", Duration::from_nanos(1))
+            .metric("", Duration::ZERO);
         assert_eq!(
             timing.to_header(),
-            r#"a_b_c;dur=1.5, x;dur=0;desc="\"\\???""#
+            r#"a_b_c;dur=1.5, x;dur=0;desc="\"\\???", _;dur=0"#
         );
     }
 }

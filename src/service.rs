@@ -21,7 +21,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -72,14 +72,16 @@ where
 {
     let switched = handles.switches.clone().map(|switches| Switched {
         switches,
-        handles: handles.clone(),
-        cleanup: cleanup.clone(),
-        stacks: Vec::new(),
-        tally: None,
+        timer: handles.timer.clone(),
+        stacks: Mutex::new(Stacks {
+            handles: handles.clone(),
+            cleanup: cleanup.clone(),
+            made: Vec::new(),
+        }),
     });
     EgressService {
         stack: stack(handles, cleanup, client),
-        switched: switched.map(Box::new),
+        switched: switched.map(Arc::new),
     }
 }
 
@@ -132,74 +134,61 @@ where
 /// no place in a queue. A slot of a rate limit goes back if its time has not come.
 pub struct EgressService<S, B, T: Timer, X = NoExecutor> {
     stack: Stack<S, B, T, X>,
-    switched: Option<Box<Switched<S, B, T, X>>>,
+    switched: Option<Arc<Switched<S, B, T, X>>>,
 }
 
-/// The stack for requests that something is switched off for.
+/// The stacks for requests that something is switched off for.
+///
+/// The clones of a service share them: most callers clone it for each request, and each would make them anew.
 struct Switched<S, B, T: Timer, X> {
     switches: Arc<dyn Decide>,
+    timer: T,
+    stacks: Mutex<Stacks<S, B, T, X>>,
+}
+
+struct Stacks<S, B, T: Timer, X> {
     handles: Handles<T, X>,
     /// Forgotten bodies are found whatever else is off.
     cleanup: Cleanup<B, T, X>,
-    /// The stacks that were needed last, the newest at the end, and what is off in each.
-    stacks: Vec<(Off, Stack<S, B, T, X>)>,
-    tally: Option<Tally>,
+    /// Those that were needed last, the newest at the end, and what is off in each. None has a tally.
+    made: Vec<(Off, Stack<S, B, T, X>)>,
 }
 
 /// How many stacks are kept beside the one with everything on: what two flags that are on for a share need, and one more.
 const MAX_STACKS: usize = 4;
 
 impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
-    fn stack(&mut self, off: Off, client: &S) -> &mut Stack<S, B, T, X> {
-        let known = self.stacks.iter().position(|(of, _)| *of == off);
-        let place = known.unwrap_or_else(|| {
-            let handles = self.handles.without(off);
-            let new = if off.has(Switch::Cleanup) {
-                stack(&handles, &cleanup(&handles), client.clone())
-            } else {
-                stack(&handles, &self.cleanup, client.clone())
-            };
-            let new = self.tallied(off, new);
-            if self.stacks.len() == MAX_STACKS {
-                self.stacks.remove(0);
-            }
-            self.stacks.push((off, new));
-            self.stacks.len() - 1
-        });
-        &mut self.stacks[place].1
+    /// Returns one of its own to whoever sends a request. The lock is held for as long as it takes to clone or to make one.
+    fn stack(&self, off: Off, client: &S) -> Stack<S, B, T, X> {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = stacks.made.iter().position(|(of, _)| *of == off);
+        if let Some(place) = known {
+            let needed = &mut stacks.made[place..];
+            needed.rotate_left(1);
+            return needed[needed.len() - 1].1.clone();
+        }
+        let stack = stacks.make(off, client);
+        let oldest = (stacks.made.len() == MAX_STACKS).then(|| stacks.made.remove(0));
+        stacks.made.push((off, stack.clone()));
+        // Outside the lock: it holds a client, which is foreign code.
+        drop(stacks);
+        drop(oldest);
+        stack
     }
+}
 
-    fn with_tally(&mut self, tally: &Tally) {
-        self.tally = Some(tally.clone());
-        let stacks = std::mem::take(&mut self.stacks).into_iter();
-        self.stacks = stacks
-            .map(|(off, stack)| (off, self.tallied(off, stack)))
-            .collect();
-    }
-
-    /// What is not measured is in no tally.
-    fn tallied(&self, off: Off, stack: Stack<S, B, T, X>) -> Stack<S, B, T, X> {
-        match &self.tally {
-            Some(tally) if !off.has(Switch::Timing) => stack.with_tally(tally.clone()),
-            _ => stack,
+impl<S: Clone, B, T: Timer, X: Clone> Stacks<S, B, T, X> {
+    fn make(&self, off: Off, client: &S) -> Stack<S, B, T, X> {
+        let handles = self.handles.without(off);
+        if off.has(Switch::Cleanup) {
+            stack(&handles, &cleanup(&handles), client.clone())
+        } else {
+            stack(&handles, &self.cleanup, client.clone())
         }
     }
 }
 
-/// With the stacks: who clones a service for each request would make it anew each time.
-impl<S: Clone, B, T: Timer, X: Clone> Clone for Switched<S, B, T, X> {
-    fn clone(&self) -> Self {
-        Self {
-            switches: Arc::clone(&self.switches),
-            handles: self.handles.clone(),
-            cleanup: self.cleanup.clone(),
-            stacks: self.stacks.clone(),
-            tally: self.tally.clone(),
-        }
-    }
-}
-
-impl<S: Clone, B, T: Timer, X: Clone> EgressService<S, B, T, X> {
+impl<S, B, T: Timer, X> EgressService<S, B, T, X> {
     /// Counts the requests of this service, and of those cloned from it, in `tally` as well, and in no other one that it was told of before.
     ///
     /// The tally is [one of this service's egress](crate::Egress::tally). Make a clone for each piece of work whose requests are to be told apart:
@@ -225,15 +214,10 @@ impl<S: Clone, B, T: Timer, X: Clone> EgressService<S, B, T, X> {
     /// ```
     #[must_use]
     pub fn with_tally(mut self, tally: &Tally) -> Self {
-        if let Some(switched) = &mut self.switched {
-            switched.with_tally(tally);
-        }
         self.stack = self.stack.with_tally(tally.clone());
         self
     }
-}
 
-impl<S, B, T: Timer, X> EgressService<S, B, T, X> {
     /// Returns the client.
     pub const fn get_ref(&self) -> &S {
         client_of(&self.stack)
@@ -266,13 +250,13 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let Some(switched) = &mut self.switched else {
+        let Some(switched) = &self.switched else {
             return ResponseFuture {
                 inner: self.stack.call(request),
                 compared: None,
             };
         };
-        let timer = &switched.handles.timer;
+        let timer = &switched.timer;
         let (off, trial) = switched.switches.decide(request.extensions(), timer);
         let compared = trial.map(|compare| Compared {
             compare: Some(compare),
@@ -281,8 +265,14 @@ where
         let inner = if off == Off::default() {
             self.stack.call(request)
         } else {
-            let client = client_of(&self.stack);
-            switched.stack(off, client).call(request)
+            let mut stack = switched.stack(off, client_of(&self.stack));
+            // What is not measured is in no tally.
+            if let Some(tally) = self.stack.tally()
+                && !off.has(Switch::Timing)
+            {
+                stack = stack.with_tally(tally.clone());
+            }
+            stack.call(request)
         };
         ResponseFuture { inner, compared }
     }

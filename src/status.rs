@@ -65,7 +65,7 @@ pub struct RateLimitStatus {
     pub max_tokens: u32,
     /// How many requests wait.
     pub queue_length: usize,
-    /// When the first of them may depart, from now.
+    /// When one that comes now could depart, from now; known while others wait or there is no token.
     pub next_slot_ms: Option<f64>,
     /// For how long the server's wish still holds everybody back.
     pub paused_for_ms: Option<f64>,

@@ -519,6 +519,7 @@ mod recorder {
     struct Keeps {
         values: Values,
         units: Arc<Mutex<BTreeMap<String, Option<Unit>>>>,
+        kinds: Arc<Mutex<BTreeMap<String, &'static str>>>,
     }
 
     struct Cell(String, Values);
@@ -554,6 +555,13 @@ mod recorder {
     }
 
     impl Keeps {
+        fn describe(&self, name: &KeyName, unit: Option<Unit>, kind: &'static str) {
+            let name = name.as_str().to_owned();
+            let kinds = self.kinds.lock();
+            kinds.expect("nobody panics").insert(name.clone(), kind);
+            self.units.lock().expect("nobody panics").insert(name, unit);
+        }
+
         fn cell(&self, key: &Key) -> Arc<Cell> {
             let labels: Vec<_> = key
                 .labels()
@@ -566,16 +574,10 @@ mod recorder {
 
     impl Recorder for Keeps {
         fn describe_counter(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-            self.units
-                .lock()
-                .expect("nobody panics")
-                .insert(name.as_str().to_owned(), unit);
+            self.describe(&name, unit, "counter");
         }
         fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-            self.units
-                .lock()
-                .expect("nobody panics")
-                .insert(name.as_str().to_owned(), unit);
+            self.describe(&name, unit, "gauge");
         }
         fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
             panic!("there are none");
@@ -625,6 +627,75 @@ mod recorder {
             "counter tower_egress_flag_recorded_total flag=retries,group=on,outcome=failed";
         assert!(values[failed] > 20.0, "{values:#?}");
         assert_eq!(values["gauge tower_egress_cpu_seconds_total"], 0.0);
+    }
+
+    /// Some recorders keep descriptions by name and kind: those of another kind were nobody's.
+    #[test]
+    fn what_is_described_is_registered_as_what_it_is_described_as() {
+        let monitor = Monitor::new(ManualTimer::new());
+        monitor.record("save", MILLI, Outcome::Ok);
+        monitor.check_with(Sample {
+            memory_bytes: Some(1),
+            cpu_time: Some(MILLI),
+        });
+        let recorder = Keeps::default();
+        metrics::with_local_recorder(&recorder, || {
+            monitor::record_metrics(&Status::default(), &monitor.report());
+        });
+        let kinds = recorder.kinds.lock().unwrap();
+        for series in recorder.values.lock().unwrap().keys() {
+            let mut words = series.split(' ');
+            let (kind, name) = (words.next(), words.next().expect("a name"));
+            assert!(
+                kinds.get(name).is_none_or(|of| Some(*of) == kind),
+                "{series}"
+            );
+        }
+        assert_eq!(kinds["tower_egress_cpu_seconds_total"], "gauge");
+        assert_eq!(kinds["tower_egress_warnings_total"], "counter");
+    }
+
+    /// A recorder keeps a gauge until it is set anew. What is over and was not said went on for ever, and so did whoever was alarmed by it.
+    #[test]
+    fn a_recorder_hears_that_something_is_over() {
+        let timer = ManualTimer::new();
+        let limits = Limits::new().with_memory(100).with_duration(MILLI);
+        let monitor = Monitor::new(timer.clone()).with_limits(limits);
+        let save = monitor.operation("save").with_warn_after(MILLI);
+        let quota = tower_egress::Quota::new(1, Duration::from_secs(10)).expect("a quota");
+        let egress = tower_egress::Egress::builder_on(timer.clone())
+            .otherwise(tower_egress::Api::new("slow").with_quota(quota))
+            .build();
+        let client = egress.layer(tower::service_fn(|_| async {
+            let body = http_body_util::Empty::<bytes::Bytes>::new();
+            Ok::<_, tower::BoxError>(http::Response::new(body))
+        }));
+        let get = || tower_egress::FetchExt::get(&client, "http://example.com/").send();
+        let recorder = Keeps::default();
+        let hear = || {
+            metrics::with_local_recorder(&recorder, || {
+                monitor::record_metrics(&egress.status(), &monitor.report());
+            });
+            let values = recorder.values.lock().expect("nobody panics");
+            [
+                "limit_crossed limit=memory",
+                "limit_crossed limit=duration",
+                "limit_crossed limit=operation,operation=save",
+                "operation_longest_running_seconds operation=save",
+                "rate_limit_next_slot_seconds api=slow",
+            ]
+            .map(|name| values.get(&format!("gauge tower_egress_{name}")).copied())
+        };
+        assert_eq!(hear(), [Some(0.0); 5]);
+        let run = save.start();
+        timer.run(get()).expect("an answer");
+        timer.advance(Duration::from_secs(2));
+        monitor.check_with(memory(200));
+        assert_eq!(hear(), [1.0, 1.0, 1.0, 2.0, 8.0].map(Some));
+        run.succeed();
+        timer.advance(Duration::from_secs(8));
+        monitor.check_with(memory(50));
+        assert_eq!(hear(), [Some(0.0); 5]);
     }
 
     #[test]

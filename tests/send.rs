@@ -10,9 +10,10 @@ use bytes::Bytes;
 use egress_time::ManualTimer;
 use http::{Request, Response};
 use http_body_util::Full;
+use std::cell::Cell;
 use support::Server;
 use tower::{Service, service_fn};
-use tower_egress::{BoxError, Egress, FetchExt, NoExecutor, ReplayBody};
+use tower_egress::{BoxError, Egress, FetchExt, NoExecutor, ReplayBody, flags::Flags};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -39,6 +40,23 @@ fn a_send_client_gives_a_send_stack_whose_futures_can_be_spawned() {
     assert_eq!(assert_send(timer.run(response).unwrap()).status(), 200);
     let text = assert_static(assert_send(client.get("http://example.com/b").text()));
     assert_eq!(timer.run(text).unwrap(), "/b");
+}
+
+/// `Send` is asked of a client, and not `Sync`, also where its stacks are shared by clones.
+#[test]
+fn a_client_that_is_send_and_not_sync_gives_a_send_stack_with_flags() {
+    let timer = ManualTimer::new();
+    let flags = Flags::builder().flag("retries", false).build();
+    let egress = Egress::builder_on(timer.clone()).flags(flags).build();
+    let calls = Cell::new(0);
+    let client = assert_send(egress.layer(service_fn(
+        move |_: Request<ReplayBody<Full<Bytes>>>| {
+            calls.set(calls.get() + 1);
+            async { Ok::<_, BoxError>(Response::new(Full::<Bytes>::from("hello"))) }
+        },
+    )));
+    let text = assert_static(assert_send(client.get("http://example.com/b").text()));
+    assert_eq!(timer.run(text).unwrap(), "hello");
 }
 
 #[test]
@@ -81,5 +99,5 @@ fn an_egress_is_a_tower_layer_too() {
 fn an_egress_may_be_kept_where_panics_are_caught() {
     fn is_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
     is_safe::<Egress<tower_egress::TokioTimer>>();
-    is_safe::<tower_egress::flags::Flags>();
+    is_safe::<Flags>();
 }

@@ -21,7 +21,7 @@ use std::{
 use support::{Answer, Server};
 use tower::{Service, ServiceExt};
 use tower_egress::{
-    Api, CapturedBody, Egress, EgressBuilder, Quota, Switch,
+    Api, CapturedBody, Egress, EgressBuilder, Executor, Quota, Switch,
     flags::{Config, FlagKey, Flags, Rule},
 };
 #[cfg(target_arch = "wasm32")]
@@ -396,6 +396,66 @@ fn what_was_decided_by_an_older_rule_is_not_compared_by_the_new_one() {
     assert_eq!(count(), 0);
     timer.run(client.call(request())).unwrap();
     assert_eq!(count(), 1);
+}
+
+/// Counts how often it is cloned, as all is that a stack is made of.
+struct Counting(Arc<AtomicU64>);
+
+impl Clone for Counting {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F> Executor<F> for Counting {
+    fn execute(&self, _: F) {}
+}
+
+/// `FetchExt` clones the service for each request, as most callers do. The stacks were those of one clone, and ended with it.
+#[test]
+fn a_stack_is_made_once_though_the_service_is_cloned_for_each_request() {
+    let clones_for_ten = |flags| {
+        let timer = ManualTimer::new();
+        let clones = Arc::new(AtomicU64::new(0));
+        let builder = builder(&timer).executor(Counting(Arc::clone(&clones)));
+        let client = builder.flags(flags).build().layer(Server::new(&timer));
+        let send = || timer.run(client.clone().oneshot(request())).unwrap();
+        send();
+        let before = clones.load(Relaxed);
+        (0..10).for_each(|_| drop(send()));
+        clones.load(Relaxed) - before
+    };
+    let all_on = clones_for_ten(layers());
+    for switch in Switch::ALL {
+        let one_off = clones_for_ten(without(switch));
+        assert!(one_off <= all_on, "{switch:?}: {one_off}, {all_on}");
+    }
+}
+
+/// What is needed again and again stays, whatever else was needed once.
+#[test]
+fn the_stacks_that_were_needed_last_are_kept() {
+    let timer = ManualTimer::new();
+    let clones = Arc::new(AtomicU64::new(0));
+    let builder = builder(&timer).executor(Counting(Arc::clone(&clones)));
+    let flags = layers();
+    let client = builder.flags(flags.clone()).build();
+    let mut client = client.layer(Server::new(&timer));
+    let mut clones_without = |switch: Switch| {
+        let off = Config::default().with(switch.as_str(), false);
+        flags.apply(&off).unwrap();
+        let before = clones.load(Relaxed);
+        timer.run(client.call(request())).unwrap();
+        clones.load(Relaxed) - before
+    };
+    assert!(clones_without(Switch::Retries) > 0);
+    for switch in Switch::ALL {
+        if switch != Switch::Retries {
+            assert!(clones_without(switch) > 0, "{switch:?}");
+            assert_eq!(clones_without(Switch::Retries), 0, "after {switch:?}");
+        }
+    }
 }
 
 /// C7, M1, K5: whatever is switched while requests wait, are under way, and are read, everything adds up in the end.

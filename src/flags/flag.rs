@@ -206,6 +206,8 @@ impl Flags {
         for (name, rule) in &config.0 {
             let exact = flags.iter().position(|entry| *entry.name == **name);
             let like = || flags.iter().position(|entry| plain(&entry.name) == **name);
+            // What variables could not name anyway is not like anything.
+            let like = || like().filter(|_| !name.is_empty());
             let Some(index) = exact.or_else(like) else {
                 return Err(self.refuse(self.unknown(name)));
             };
@@ -396,17 +398,17 @@ impl Flag {
 
     fn record_of(&self, rule: u64, was_on: bool, is_ok: bool, took: Duration) {
         let trial = &self.entry().trial;
-        let Some((was_on, worse)) = trial.record(rule, was_on, is_ok, took) else {
+        let Some(begun) = trial.record(rule, was_on, is_ok, took) else {
             return;
         };
         let Some(hook) = &self.set.on_alert else {
             return;
         };
-        let (on, off) = trial.read();
+        let (on, off) = begun.arms;
         let alert = Alert {
             flag: self.name().to_owned(),
-            was_on,
-            worse,
+            was_on: begun.was_on,
+            worse: begun.worse,
             on,
             off,
         };

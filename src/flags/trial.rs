@@ -6,7 +6,10 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
@@ -177,6 +180,15 @@ pub struct ArmStatus {
 /// What a group came to.
 type Read = (ArmStatus, Distribution);
 
+/// A group begins to do worse than the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) was_on: bool,
+    pub(super) worse: Worse,
+    /// How those fare for whom it is on, and the rest: what this was found by, and not what there is when it is told.
+    pub(super) arms: (ArmStatus, ArmStatus),
+}
+
 impl Arm {
     fn read(&self) -> Read {
         let failed = self.failed.load(Relaxed);
@@ -223,7 +235,8 @@ impl Trial {
     /// Forgets what was recorded, and takes no more of what the rule until now has decided.
     pub(super) fn restart(&self) {
         let mut arms = self.arms.write().unwrap_or_else(PoisonError::into_inner);
-        let rule = self.rule.fetch_add(1, Relaxed) + 1;
+        // Who sees it sees what was decided by before it, too.
+        let rule = self.rule.fetch_add(1, Release) + 1;
         *arms = Arc::new(Arms {
             rule,
             ..Arms::default()
@@ -232,17 +245,17 @@ impl Trial {
 
     /// Returns which rule it is that is compared.
     pub(super) fn rule(&self) -> u64 {
-        self.rule.load(Relaxed)
+        self.rule.load(Acquire)
     }
 
-    /// Takes down what a rule has decided, compares the groups if it is time to, and returns in what the one begins to do worse.
+    /// Takes down what a rule has decided, compares the groups if it is time to, and returns whether one begins to do worse.
     pub(super) fn record(
         &self,
         rule: u64,
         was_on: bool,
         is_ok: bool,
         took: Duration,
-    ) -> Option<(bool, Worse)> {
+    ) -> Option<Begun> {
         let arms = self.arms();
         if arms.rule != rule {
             return None;
@@ -263,11 +276,15 @@ impl Trial {
         is_time.then(|| self.look(&arms)).flatten()
     }
 
-    fn look(&self, arms: &Arc<Arms>) -> Option<(bool, Worse)> {
+    fn look(&self, arms: &Arc<Arms>) -> Option<Begun> {
         let _comparing = self
             .comparing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&self.arms(), arms) {
+            // Another rule holds, or somebody has looked, and what was recorded lately is elsewhere.
+            return None;
+        }
         let [on, off] = arms.read();
         if on.0.count.min(off.0.count) < ENOUGH {
             return None;
@@ -279,7 +296,12 @@ impl Trial {
         if counts.into_iter().min() >= Some(RECENT) {
             self.go_on(arms);
         }
-        worse.filter(|_| !was_worse)
+        let (was_on, worse) = worse.filter(|_| !was_worse)?;
+        Some(Begun {
+            was_on,
+            worse,
+            arms: self.with_ever(on.0, off.0),
+        })
     }
 
     /// Compares what was recorded lately, and what is recorded from now on.
@@ -301,7 +323,11 @@ impl Trial {
 
     /// Returns how those fare for whom it is on, and the rest.
     pub(super) fn read(&self) -> (ArmStatus, ArmStatus) {
-        let [(mut on, _), (mut off, _)] = self.arms().read();
+        let [(on, _), (off, _)] = self.arms().read();
+        self.with_ever(on, off)
+    }
+
+    fn with_ever(&self, mut on: ArmStatus, mut off: ArmStatus) -> (ArmStatus, ArmStatus) {
         for (status, ever) in [&mut off, &mut on].into_iter().zip(&self.ever) {
             status.ever_failed = ever.failed.load(Relaxed);
             status.ever = status.ever_failed + ever.ok.load(Relaxed);

@@ -5,10 +5,19 @@ mod status;
 
 pub(super) use self::status::of_status;
 use super::{
-    Outcome, Report,
-    family::{Family, Label},
+    LimitKind, Outcome, Report,
+    family::Family,
     units::{float, float_len},
 };
+use std::collections::BTreeSet;
+
+/// Those that are of no operation in particular.
+const LIMITS: [LimitKind; 4] = [
+    LimitKind::Memory,
+    LimitKind::CpuTime,
+    LimitKind::CpuShare,
+    LimitKind::Duration,
+];
 
 pub(super) fn of_report(report: &Report) -> Vec<Family<'_>> {
     let operations = || report.operations.iter();
@@ -26,7 +35,7 @@ pub(super) fn of_report(report: &Report) -> Vec<Family<'_>> {
     );
     let mut longest = Family::gauge(
         "tower_egress_operation_longest_running_seconds",
-        "For how long the first of them has been running.",
+        "For how long the first of them has been running, 0 if none is.",
     );
     let mut slow = Family::counter(
         "tower_egress_operation_slow_total",
@@ -60,20 +69,32 @@ pub(super) fn of_report(report: &Report) -> Vec<Family<'_>> {
             ended.push(labels, float(lifetime.outcome(*outcome)));
         }
         running.push([of()], float_len(operation.running));
-        longest.push([of()], seconds(operation.longest_running_ms));
+        // Also when it is over: a recorder keeps what it was told last.
+        longest.push([of()], operation.longest_running_ms.unwrap_or(0.0) / 1e3);
         slow.push([of()], float(operation.slow));
         lost.push([of()], float(operation.lost));
         busy.push([of()], seconds(operation.busy_ms));
     }
     let mut crossed = Family::gauge(
         "tower_egress_limit_crossed",
-        "1 for each limit that is exceeded.",
+        "1 for each limit that is exceeded, 0 for each that is not.",
     );
-    for crossing in &report.crossed {
-        let limit: Label<'_> = ("limit", crossing.limit.as_str().into());
-        let operation = crossing.operation.as_deref();
-        let operation = operation.map(|name| ("operation", name.into()));
-        crossed.push([limit].into_iter().chain(operation), 1.0);
+    let one_if = |is_crossed| f64::from(u8::from(is_crossed));
+    for limit in LIMITS {
+        let is_crossed = report.crossed.iter().any(|of| of.limit == limit);
+        crossed.push([("limit", limit.as_str().into())], one_if(is_crossed));
+    }
+    let of_operations = report.crossed.iter();
+    let of_operations = of_operations.filter(|of| of.limit == LimitKind::Operation);
+    let too_slow: BTreeSet<_> = of_operations
+        .filter_map(|of| of.operation.as_deref())
+        .collect();
+    for (name, operation) in operations() {
+        if operation.warn_after_ms.is_some() {
+            let limit = ("limit", LimitKind::Operation.as_str().into());
+            let is_crossed = one_if(too_slow.contains(name.as_str()));
+            crossed.push([limit, ("operation", name.as_str().into())], is_crossed);
+        }
     }
     let (memory, cpu) = (&report.memory, &report.cpu);
     vec![

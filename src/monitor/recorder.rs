@@ -13,8 +13,8 @@ static METADATA: Metadata<'static> =
 
 /// Tells the recorder of the [`metrics`] crate what an egress and a monitor say; call it now and then.
 ///
-/// They are the metrics of [`prometheus::render`](super::prometheus::render): counters are set to what they have come to, and of
-/// distributions the percentiles of the last minute are gauges with a label `quantile`, beside a counter `…_count` and a gauge
+/// They are the metrics of [`prometheus::render`](super::prometheus::render): counters are set to what they have come to, but those of
+/// seconds are gauges, for a counter of that crate is of whole numbers; and of distributions the percentiles of the last minute are gauges with a label `quantile`, beside a counter `…_count` and a gauge
 /// `…_sum`. Without a recorder nothing happens.
 ///
 /// ```
@@ -53,11 +53,12 @@ fn record(families: &[Family<'_>]) {
                 _ => None,
             };
             let name = KeyName::from_const_str(family.name);
-            match family.kind {
-                Kind::Counter => recorder.describe_counter(name, unit, family.help.into()),
-                Kind::Gauge | Kind::Summary => {
-                    recorder.describe_gauge(name, unit, family.help.into());
-                }
+            // A counter of theirs is of whole numbers.
+            let counts = family.kind == Kind::Counter && unit.is_none();
+            if counts {
+                recorder.describe_counter(name, unit, family.help.into());
+            } else {
+                recorder.describe_gauge(name, unit, family.help.into());
             }
             for value in &family.values {
                 let labels = value.labels.iter();
@@ -65,10 +66,7 @@ fn record(families: &[Family<'_>]) {
                     labels.map(|(name, value)| Label::new(*name, value.clone().into_owned()));
                 let name = format!("{}{}", family.name, value.suffix);
                 let key = Key::from_parts(name, labels.collect::<Vec<_>>());
-                // A counter of theirs is of whole numbers.
-                let counts =
-                    (family.kind == Kind::Counter && unit.is_none()) || value.suffix == "_count";
-                if counts {
+                if counts || value.suffix == "_count" {
                     let counter = recorder.register_counter(&key, &METADATA);
                     counter.absolute(whole(value.value));
                 } else {

@@ -47,6 +47,11 @@ impl<S, T, L> Timing<S, T, L> {
         self
     }
 
+    /// Returns the tally that it was told of.
+    pub const fn tally(&self) -> Option<&Tally> {
+        self.tally.as_ref()
+    }
+
     /// Returns the recorder.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder

@@ -468,3 +468,56 @@ fn who_does_worse_is_told_however_many_record_at_once() {
         assert_eq!(told.load(Relaxed), 1, "round {round}");
     }
 }
+
+/// The alert read them after it was known, when another rule had forgotten them or others had recorded more.
+#[test]
+#[cfg(not(target_arch = "wasm32"))]
+fn an_alert_has_the_figures_that_it_is_about() {
+    let (told, wrong) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None)));
+    let (alerts, found) = (Arc::clone(&told), Arc::clone(&wrong));
+    let flags = worse(move |alert| {
+        alerts.fetch_add(1, Relaxed);
+        let counts = alert.on.count.min(alert.off.count);
+        if counts < 200 || alert.on.failed == 0 || !alert.was_on {
+            *found.lock().unwrap() = Some(alert.to_string());
+        }
+    });
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let configs = [50.0, 60.0].map(|percent| Config::default().with("a", share(percent)));
+            let seen = |least| !done.load(Relaxed) && told.load(Relaxed) < least;
+            for turn in 1..=150 {
+                // As soon as there is something to be told.
+                while seen(turn) {
+                    std::hint::spin_loop();
+                    let status = &flags.status().flags["a"];
+                    if status.on.count.min(status.off.count) >= 200 {
+                        break;
+                    }
+                }
+                flags
+                    .apply(&configs[usize::try_from(turn).unwrap() % 2])
+                    .unwrap();
+            }
+            done.store(true, Relaxed);
+        });
+        let flag = flags.get("a").unwrap();
+        while !done.load(Relaxed) {
+            compare(&flag, 1, true);
+            flag.record(true, false, MS);
+            flag.record(false, true, MS);
+        }
+    });
+    assert!(told.load(Relaxed) > 10);
+    assert_eq!(*wrong.lock().unwrap(), None);
+}
+
+#[test]
+fn no_name_is_the_name_of_no_flag() {
+    let flags = Flags::builder().flag("--", false).build();
+    let error = flags.apply(&Config::default().with("", true)).unwrap_err();
+    assert_eq!(error.to_string(), "there is no flag \"\"; there are --");
+    flags.apply(&Config::default().with("--", true)).unwrap();
+    assert!(flags.is_on("--", "k"));
+}

@@ -123,7 +123,7 @@ fn of_rate_limits(status: &Status) -> Vec<Family<'_>> {
     );
     let mut next = Family::gauge(
         "tower_egress_rate_limit_next_slot_seconds",
-        "When the first of them may depart, from now.",
+        "When one that comes now could depart, from now, while others wait or there is no token.",
     );
     let mut paused = Family::gauge(
         "tower_egress_rate_limit_paused_seconds",
@@ -154,7 +154,7 @@ fn of_rate_limits(status: &Status) -> Vec<Family<'_>> {
         available.push([api()], f64::from(limit.available_tokens));
         maximum.push([api()], f64::from(limit.max_tokens));
         queued.push([api()], float_len(limit.queue_length));
-        next.push([api()], seconds(limit.next_slot_ms));
+        next.push([api()], limit.next_slot_ms.unwrap_or(0.0) / 1e3);
         paused.push([api()], limit.paused_for_ms.unwrap_or(0.0) / 1e3);
         for (outcome, count) in [
             ("departed", limit.departed),
