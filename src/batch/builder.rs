@@ -95,6 +95,7 @@ impl BatchBuilder {
     /// Has a [`push`](Batch::push) wait while so many items wait for a handler.
     ///
     /// Less than [`max_items`](Self::max_items) is taken as that, for a batch could not become full.
+    /// In [`Batches`] no batch may be full then: the one that has waited longest is handled as it is.
     pub const fn capacity(mut self, capacity: NonZeroUsize) -> Self {
         self.limits.capacity = capacity;
         self

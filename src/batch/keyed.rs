@@ -6,7 +6,8 @@ use std::fmt;
 /// Collects items by key: a batch for each, made when its first item comes and gone when its last one is taken.
 ///
 /// One handler and one [`Run`](super::Run) serve them all. Every limit but `max_items` and `max_wait`
-/// counts them together, and `max_keys` has the oldest batch handled early when there are more.
+/// counts them together. The oldest batch is handled early where there are more keys than `max_keys`, or more items than the
+/// `capacity` and no batch is full.
 ///
 /// ```
 /// use std::convert::Infallible;

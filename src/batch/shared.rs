@@ -6,12 +6,14 @@ use std::{
     task::Waker,
 };
 
-/// The lock is held for a few instructions, and nobody is woken or dropped under it; only keys are compared and cloned there.
+/// The lock is held for a few instructions, and nobody is woken or dropped under it; only keys are compared, cloned and
+/// dropped there.
 pub(super) struct Shared<K, I, R, E>(Mutex<Queue<K, I, R, E>>);
 
 impl<K, I, R, E> Shared<K, I, R, E> {
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue<K, I, R, E>> {
-        // The code under it that is not ours compares and clones keys. If that panics, at most one item is not where it belongs.
+        // The code under it that is not ours is that of keys. If one panics that is added, its item is not there, and all
+        // others are. One that was taken in is not expected to.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

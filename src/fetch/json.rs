@@ -28,6 +28,8 @@ pub struct DecodeError {
     column: usize,
 }
 
+const OTHER: &str = "JSON of another shape";
+
 impl DecodeError {
     /// Says of an error of serde_json's where it stands.
     pub(crate) fn new(error: &serde_json::Error) -> Self {
@@ -35,11 +37,19 @@ impl DecodeError {
             what: match error.classify() {
                 Category::Syntax => "not JSON",
                 Category::Eof => "JSON that breaks off",
-                Category::Data => "JSON of another shape",
+                Category::Data => OTHER,
                 Category::Io => "unreadable",
             },
             line: error.line(),
             column: error.column(),
+        }
+    }
+
+    /// Says the same of JSON, which is of another shape whatever serde_json says.
+    pub(crate) fn of_shape(error: &serde_json::Error) -> Self {
+        Self {
+            what: OTHER,
+            ..Self::new(error)
         }
     }
 

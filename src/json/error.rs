@@ -107,7 +107,9 @@ pub enum ItemError {
         /// How many bytes are allowed.
         limit: usize,
     },
-    /// The item is JSON of another shape than asked for. The next item can be read all the same.
+    /// The item is JSON of another shape than asked for, or holds what Rust has no form for: half of an emoji, as
+    /// `"\ud83d"`, a number beyond an `f64`, more than 127 arrays or objects in each other. The next item can be read all the
+    /// same.
     #[error("the item after {items} others is another")]
     #[non_exhaustive]
     Shape {

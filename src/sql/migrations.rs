@@ -112,7 +112,8 @@ pub enum MigrationError {
         /// Why not.
         source: SqlError,
     },
-    /// The database refused it, and nothing of it is done.
+    /// The database failed. Nothing of it is done; or all of it may be, if the [`fate`](SqlError::fate) of the error is not
+    /// known and the record could not be read either.
     #[error("the migration {name} failed")]
     Failed {
         /// The name of the file.

@@ -91,7 +91,8 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened, is no database, or is held by others for longer than the busy timeout.
+    /// If the file cannot be opened, is no database, is held by others for longer than the busy timeout, or lies where
+    /// there is no WAL mode, as on some network file systems; or if no thread can be started.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqlError> {
         SqliteOptions::new().open(path).await
     }

@@ -91,50 +91,75 @@ fn many_keys_are_handled_one_by_one() {
     run(&timer, work, end);
 }
 
-/// A key that panics when it is cloned takes its own item along and nobody else's.
+/// A key that panics when it is cloned or compared takes its own item along and nobody else's.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn a_key_that_panics_leaves_no_half_of_an_item() {
     use std::{
+        cmp::Ordering,
         panic::{AssertUnwindSafe, catch_unwind},
         sync::atomic::{AtomicU32, Ordering::Relaxed},
     };
-    static CLONES: AtomicU32 = AtomicU32::new(u32::MAX);
+    static LEFT: AtomicU32 = AtomicU32::new(u32::MAX);
 
-    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    fn touch() {
+        let left = LEFT.fetch_sub(1, Relaxed);
+        assert!(left != 0, "that was one too many");
+    }
+
+    #[derive(PartialEq, Eq)]
     struct Key(u32);
 
     impl Clone for Key {
         fn clone(&self) -> Self {
-            let left = CLONES.fetch_sub(1, Relaxed);
-            assert!(left != 0, "that was one too many");
+            touch();
             Self(self.0)
         }
     }
 
-    for clones in 0..5 {
+    impl PartialOrd for Key {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Key {
+        fn cmp(&self, other: &Self) -> Ordering {
+            touch();
+            self.0.cmp(&other.0)
+        }
+    }
+
+    let mut most = 0;
+    for left in 0.. {
         let timer = ManualTimer::new();
         let builder = BatchBuilder::new().max_items(count(2));
         let (batches, end) = builder.build_keyed(timer.clone(), |_: &Key, items: Vec<u32>| async {
             Handled::Ok(items.into_iter().map(Ok).collect())
         });
-        CLONES.store(clones, Relaxed);
+        let mut before = task::spawn(batches.add(Key(2), 0));
+        assert!(before.poll().is_pending());
+        LEFT.store(left, Relaxed);
         let mut bad = task::spawn(batches.add(Key(1), 1));
         let panicked = catch_unwind(AssertUnwindSafe(|| drop(bad.poll()))).is_err();
-        CLONES.store(u32::MAX, Relaxed);
+        LEFT.store(u32::MAX, Relaxed);
         drop(bad);
         let work = async {
-            let (one, other) = join!(batches.add(Key(1), 2), batches.add(Key(0), 3));
-            assert_eq!((one, other), (Ok(2), Ok(3)));
-            let stats = batches.stats();
             assert_eq!(
-                (stats.waiting, stats.handling),
-                (0, 0),
-                "after {clones} clones"
+                join!(before, batches.add(Key(0), 3)),
+                (Ok(0), Ok(3)),
+                "after {left} clones and comparisons"
             );
+            assert_eq!(batches.add(Key(1), 2).await, Ok(2));
+            let stats = batches.stats();
+            assert_eq!((stats.waiting, stats.handling), (0, 0));
             drop(batches);
         };
         run(&timer, work, end);
-        assert!(panicked || clones >= 3, "{clones}");
+        most = left;
+        if !panicked {
+            break;
+        }
     }
+    assert!(most >= 3, "two clones and a comparison: {most}");
 }

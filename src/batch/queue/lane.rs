@@ -43,11 +43,6 @@ impl<I> Lane<I> {
         self.items.into_values().map(|(item, _)| item)
     }
 
-    /// Tells whether the arrival of all its items is known.
-    pub(super) fn is_dated(&self) -> bool {
-        (self.items.keys().next_back()).is_none_or(|last| *last < self.dated_to)
-    }
-
     /// Notes that what was not seen before has arrived now.
     pub(super) fn date(&mut self, next: u64, now: Instant) {
         for (_, since) in self.items.range_mut(self.dated_to..).map(|(_, item)| item) {

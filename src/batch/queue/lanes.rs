@@ -4,7 +4,7 @@
 
 use super::lane::Lane;
 use egress_time::Instant;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 pub(super) struct Lanes<K, I> {
     /// None is empty.
@@ -13,8 +13,8 @@ pub(super) struct Lanes<K, I> {
     firsts: BTreeMap<u64, K>,
     /// The first items of those that make a batch.
     full: BTreeSet<u64>,
-    /// Those with items whose arrival is not known.
-    new: BTreeSet<K>,
+    /// The first items of those with items whose arrival is not known.
+    new: BTreeSet<u64>,
     /// When they were last looked at.
     seen: Instant,
     max_items: usize,
@@ -62,21 +62,19 @@ impl<K, I> Lanes<K, I> {
 
 impl<K: Ord + Clone, I> Lanes<K, I> {
     pub(super) fn add(&mut self, key: K, number: u64, item: I) {
-        // What is foreign comes first: a key that panics when it is cloned or compared leaves no half of an item.
-        if !self.lanes.contains_key(&key) {
-            let owner = key.clone();
-            self.lanes.insert(key.clone(), Lane::default());
-            self.firsts.insert(number, owner);
-        }
-        let Some(lane) = self.lanes.get_mut(&key) else {
-            return;
+        // A key is compared and cloned before anything is changed: if that panics, there is no half of an item.
+        let lane = match self.lanes.entry(key) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                self.firsts.insert(number, place.key().clone());
+                place.insert(Lane::default())
+            }
         };
-        if lane.is_dated() {
-            self.new.insert(key);
-        }
         lane.add(number, item);
-        if lane.len() >= self.max_items {
-            self.full.extend(lane.first());
+        let (first, length) = (lane.first(), lane.len());
+        self.new.extend(first);
+        if length >= self.max_items {
+            self.full.extend(first);
         }
     }
 
@@ -87,10 +85,13 @@ impl<K: Ord + Clone, I> Lanes<K, I> {
             self.lanes.values_mut().for_each(|lane| lane.set_back(now));
         }
         self.seen = now;
-        while let Some(key) = self.new.pop_first() {
-            if let Some(lane) = self.lanes.get_mut(&key) {
+        while let Some(&first) = self.new.first() {
+            if let Some(key) = self.firsts.get(&first)
+                && let Some(lane) = self.lanes.get_mut(key)
+            {
                 lane.date(next, now);
             }
+            self.new.remove(&first);
         }
         let (_, key) = self.firsts.first_key_value()?;
         self.lanes.get(key)?.since()
@@ -127,16 +128,17 @@ impl<K: Ord, I> Lanes<K, I> {
             return;
         }
         let owner = self.firsts.remove(&old_first);
+        let is_new = self.new.remove(&old_first);
         match (first, owner) {
             (Some(first), Some(owner)) => {
                 self.firsts.insert(first, owner);
+                self.new.extend(is_new.then_some(first));
                 if length >= self.max_items {
                     self.full.insert(first);
                 }
             }
             _ => {
                 self.lanes.remove(key);
-                self.new.remove(key);
             }
         }
     }

@@ -7,7 +7,6 @@ use crate::{
 };
 use bytes::{Buf, BytesMut};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
 use std::pin::Pin;
 
 /// How many bytes the record that counts has at most, or stand around a row that another one holds.
@@ -71,18 +70,14 @@ impl<B, T: DeserializeOwned> JsonItems<B, T> {
         } else {
             serde_json::from_slice(&bytes)
         };
-        let item = read.map_err(|error| match error.classify() {
-            Category::Data => ItemError::Shape {
+        // Of what is no JSON serde may not have come so far, and of what is it may make nothing.
+        let item = read.map_err(|error| match is_json(&bytes) {
+            true => ItemError::Shape {
                 items,
-                error: DecodeError::new(&error),
+                error: DecodeError::of_shape(&error),
             },
-            _ => ItemError::Syntax { items },
+            false => ItemError::Syntax { items },
         });
-        // What serde stops reading at is not looked at further.
-        let item = match item {
-            Err(ItemError::Shape { .. }) if !is_json(&bytes) => Err(ItemError::Syntax { items }),
-            item => item,
-        };
         if !matches!(item, Err(ItemError::Syntax { .. })) {
             *this.items += 1;
         }
@@ -90,6 +85,7 @@ impl<B, T: DeserializeOwned> JsonItems<B, T> {
     }
 }
 
+/// By the grammar alone, however deep, with any number and half of a pair of surrogates.
 fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }

@@ -154,6 +154,27 @@ fn an_item_of_another_shape_is_passed_over_and_not_told() {
     assert!(bad[0].contains("not JSON"), "{bad:?}");
 }
 
+/// As JavaScript writes a text that was cut within an emoji.
+#[test]
+fn json_that_rust_has_no_form_for_ends_nothing() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for odd in ["\"\\ud83d\"", "{\"name\": \"\\ud83d\"}", "1e999", &deep] {
+        for (good, bad) in [
+            array(&format!("[1, {odd}, 3]")),
+            lines(&format!("1\n{odd}\n3\n")),
+            counted(&format!("1\n{odd}\n3\n{{\"$count\":3}}\n")),
+            counted(&format!("1\n{{\"$row\":{odd}}}\n3\n{{\"$count\":3}}\n")),
+        ] {
+            assert_eq!(good, [json!(1), json!(3)], "{odd}");
+            assert_eq!(bad, ["the item after 1 others is another"], "{odd}");
+        }
+    }
+    let text = b"[1, {\"a\": \"\xff\"}, 3]";
+    let (good, bad) = read(JsonItems::<_, u64>::array(pieces(text, 9, false)));
+    assert_eq!((good, bad.len()), (vec![1], 1));
+    assert!(bad[0].contains("not JSON"), "{bad:?}");
+}
+
 #[test]
 fn an_item_has_a_bound() {
     for (text, fits) in [
@@ -351,12 +372,12 @@ fn the_bound_is_on_items_and_not_on_the_record() {
 fn oddities() {
     for (text, error) in [
         ("\u{feff}[1]", "what comes after 0 items is not JSON"),
-        ("[\"\\ud800\"]", "what comes after 0 items is not JSON"),
+        ("[\"\\ud800\"]", "the item after 0 others is another"),
         (
             "[1, \"\\u12",
             "the body ends after 1 items, and is not whole",
         ),
-        ("[1e999]", "what comes after 0 items is not JSON"),
+        ("[1e999]", "the item after 0 others is another"),
         ("[1]\u{0}", "what comes after 1 items is not JSON"),
     ] {
         for size in 1..5 {

@@ -6,8 +6,19 @@ use crate::sql::{Statement, Value, transaction};
 /// The shortest text that is taken out wherever it stands; shorter ones are parts of words.
 const TELLING: usize = 4;
 
-/// What a full-text query is answered with, which may name parts of it.
-const NAMING: [&str; 2] = ["no such column: ", "unknown special query: "];
+/// What a full-text query is answered with, which names parts of it up to the end of the message.
+const NAMING: [&str; 7] = [
+    "no such column: ",
+    "no such function: ",
+    "unknown special query: ",
+    "unknown tokenizer: ",
+    "malformed MATCH expression: ",
+    "parse error in rank function: ",
+    "unrecognized matchinfo request: ",
+];
+
+/// What SQLite adds to a name in double quotes.
+const HINT: &str = " - should this be a string literal in single-quotes?";
 
 /// How SQLite names the tables, columns and rules of a constraint; there is no value in it.
 const OF_SCHEMA: [&str; 6] = [
@@ -39,13 +50,25 @@ pub(super) fn redact(kind: SqlErrorKind, message: &str, statements: &[Statement]
     }
     for naming in NAMING {
         if let Some((head, name)) = message.split_once(naming) {
-            let (name, tail) = name.split_at(name.find([' ', ':']).unwrap_or(name.len()));
+            let (name, tail) = name.split_at(length_of_name(name));
             if !in_sql(name) {
                 message = format!("{head}{naming}…{tail}");
             }
         }
     }
     without_quoted(&message, in_sql)
+}
+
+/// Returns how long the name is that the rest of a message begins with. It may hold anything; what is behind it is
+/// SQLite's hint, or D1's place and code.
+fn length_of_name(rest: &str) -> usize {
+    let Some((name, _)) = rest.rsplit_once(": SQLITE_") else {
+        return rest.strip_suffix(HINT).unwrap_or(rest).len();
+    };
+    let place = name.rsplit_once(" at offset ");
+    let place = place.filter(|(_, offset)| offset.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = place.map_or(name, |(name, _)| name);
+    name.strip_suffix(HINT).unwrap_or(name).len()
 }
 
 /// Takes out what is quoted and stands in no SQL.
@@ -209,6 +232,48 @@ mod tests {
                 "abc:1",
                 "no such column: abc: SQLITE_ERROR",
                 "no such column: abc: SQLITE_ERROR",
+            ),
+            (
+                "SELECT a FROM b WHERE b MATCH ?",
+                "\"name: 4711\" : x",
+                "no such column: name: 4711",
+                "no such column: …",
+            ),
+            (
+                "SELECT a FROM b WHERE b MATCH ?",
+                "\"name 4711\" : x",
+                "no such column: name 4711 at offset 3: SQLITE_ERROR",
+                "no such column: … at offset 3: SQLITE_ERROR",
+            ),
+            (
+                "SELECT abc WHERE ?",
+                "x",
+                "no such column: abc at offset 7: SQLITE_ERROR",
+                "no such column: abc at offset 7: SQLITE_ERROR",
+            ),
+            (
+                "SELECT \"abc\" WHERE ?",
+                "x",
+                "no such column: \"abc\" - should this be a string literal in single-quotes?",
+                "no such column: \"abc\" - should this be a string literal in single-quotes?",
+            ),
+            (
+                "SELECT a FROM b WHERE b MATCH ?",
+                "*flush: 4711",
+                "unknown special query: flush: 4711",
+                "unknown special query: …",
+            ),
+            (
+                "SELECT a FROM b WHERE b MATCH '(' || substr(?, 2)",
+                "secret",
+                "malformed MATCH expression: [(ecret]",
+                "malformed MATCH expression: …",
+            ),
+            (
+                "SELECT a FROM b WHERE b MATCH 'x' AND rank MATCH upper(?)",
+                "pin(47",
+                "parse error in rank function: PIN(47",
+                "parse error in rank function: …",
             ),
             ("SELECT ?", "secret", "what secret is it", "what … is it"),
             (

@@ -61,8 +61,8 @@ impl SqliteOptions {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened, is no database, or is held by others for longer than the busy timeout; or if no
-    /// thread can be started.
+    /// If the file cannot be opened, is no database, is held by others for longer than the busy timeout, or lies where
+    /// there is no WAL mode, as on some network file systems; or if no thread can be started.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, SqlError> {
         let path: PathBuf = path.as_ref().to_owned();
         thread::start(move || Connection::open(&path, self)).await

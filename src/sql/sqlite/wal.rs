@@ -5,8 +5,8 @@ use crate::sql::{SqlError, SqlErrorKind};
 use rusqlite::Connection;
 use std::time::Duration;
 
-/// As often is it tried.
-const TRIES: u32 = 8;
+/// As often is it tried, or waited for.
+const TRIES: u32 = 16;
 
 /// Sets how long a connection waits for others, as far as SQLite counts: 24 days.
 pub(super) fn wait(connection: &Connection, timeout: Duration) -> rusqlite::Result<()> {
@@ -16,23 +16,25 @@ pub(super) fn wait(connection: &Connection, timeout: Duration) -> rusqlite::Resu
     connection.busy_timeout(Duration::from_millis(milliseconds))
 }
 
-/// Sets WAL mode. What it takes in all is within the timeout.
+/// Sets WAL mode. It waits for as long as the timeout, whoever is in the way, and hardly longer.
 ///
-/// To set it SQLite makes a write lock of a read lock, and waits for nobody meanwhile: two that did would wait for each
-/// other. So whoever was too late waits for the next write lock, as for any write, and tries again. By then the other
-/// has set it, and nothing is left to do.
+/// To set it SQLite makes a write lock of a read lock, and waits for no writer meanwhile: two that did would wait for
+/// each other. So whoever was too late waits for the next write lock, as for any write, and tries again. By then the
+/// other has set it, and nothing is left to do. For a reader it is the other way round: a write lock is there at once,
+/// and setting the mode waits.
 pub(super) fn set(connection: &Connection, timeout: Duration) -> Result<(), SqlError> {
     let failed = |error| message::read(&error, &[]);
-    wait(connection, timeout / (2 * TRIES)).map_err(failed)?;
+    wait(connection, timeout / TRIES).map_err(failed)?;
     let mut tried = mode(connection);
     for _ in 1..TRIES {
         match &tried {
             Err(error) if error.kind() == SqlErrorKind::Overloaded => {}
             _ => break,
         }
-        // If that takes too long, it is the next try that says so.
-        let _ = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
-        tried = mode(connection);
+        let written = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+        if written.is_ok() {
+            tried = mode(connection);
+        }
     }
     wait(connection, timeout).map_err(failed)?;
     tried
@@ -44,9 +46,10 @@ fn mode(connection: &Connection) -> Result<(), SqlError> {
     match &*set.map_err(|error| message::read(&error, &[]))? {
         // The other is of what is no file: SQLite takes `:memory:` for one.
         "wal" | "memory" => Ok(()),
+        // Whoever is in the way is an error of SQLite's.
         other => {
-            let message = format!("another connection holds it in journal mode `{other}`");
-            Err(SqlError::new(SqlErrorKind::Overloaded, message))
+            let message = format!("there is no WAL mode for it, and it stays in `{other}`");
+            Err(SqlError::new(SqlErrorKind::Other, message))
         }
     }
 }
