@@ -45,17 +45,22 @@
 //!
 //! Flags are plain data, and may be kept in a `static`. What [`record`](Flag::record) has counted is of one isolate.
 
+mod alert;
 mod builder;
+mod compare;
 mod config;
+mod entry;
 mod flag;
 mod rule;
+mod status;
 mod trial;
 
 pub(crate) use self::flag::Entered;
 pub use self::{
+    alert::{Alert, ArmStatus, Worse},
     builder::FlagsBuilder,
     config::{Config, InvalidConfig},
-    flag::{Flag, FlagKey, FlagStatus, Flags, FlagsStatus},
+    flag::{Flag, FlagKey, Flags},
     rule::{InvalidPercent, Rule},
-    trial::{Alert, ArmStatus, Worse},
+    status::{FlagStatus, FlagsStatus},
 };

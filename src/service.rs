@@ -1,10 +1,13 @@
 //! The service that an egress makes: the whole stack under one name.
 
+mod switched;
+
+use self::switched::Switched;
 use crate::{
     BoxError, Switch,
     apis::Apis,
     egress::Handles,
-    switch::{Compare, Decide, Off},
+    switch::{Compare, Off},
 };
 use bytes::Bytes;
 use egress_backoff::{Backoff, BackoffLayer, ReplayBody};
@@ -21,7 +24,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -70,15 +73,8 @@ where
     T: Timer,
     X: Clone,
 {
-    let switched = handles.switches.clone().map(|switches| Switched {
-        switches,
-        timer: handles.timer.clone(),
-        stacks: Mutex::new(Stacks {
-            handles: handles.clone(),
-            cleanup: cleanup.clone(),
-            made: Vec::new(),
-        }),
-    });
+    let switches = handles.switches.clone();
+    let switched = switches.map(|switches| Switched::new(switches, handles, cleanup));
     EgressService {
         stack: stack(handles, cleanup, client),
         switched: switched.map(Arc::new),
@@ -135,57 +131,6 @@ where
 pub struct EgressService<S, B, T: Timer, X = NoExecutor> {
     stack: Stack<S, B, T, X>,
     switched: Option<Arc<Switched<S, B, T, X>>>,
-}
-
-/// The stacks for requests that something is switched off for.
-///
-/// The clones of a service share them: most callers clone it for each request, and each would make them anew.
-struct Switched<S, B, T: Timer, X> {
-    switches: Arc<dyn Decide>,
-    timer: T,
-    stacks: Mutex<Stacks<S, B, T, X>>,
-}
-
-struct Stacks<S, B, T: Timer, X> {
-    handles: Handles<T, X>,
-    /// Forgotten bodies are found whatever else is off.
-    cleanup: Cleanup<B, T, X>,
-    /// Those that were needed last, the newest at the end, and what is off in each. None has a tally.
-    made: Vec<(Off, Stack<S, B, T, X>)>,
-}
-
-/// How many stacks are kept beside the one with everything on: what two flags that are on for a share need, and one more.
-const MAX_STACKS: usize = 4;
-
-impl<S: Clone, B, T: Timer, X: Clone> Switched<S, B, T, X> {
-    /// Returns one of its own to whoever sends a request. The lock is held for as long as it takes to clone or to make one.
-    fn stack(&self, off: Off, client: &S) -> Stack<S, B, T, X> {
-        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = stacks.made.iter().position(|(of, _)| *of == off);
-        if let Some(place) = known {
-            let needed = &mut stacks.made[place..];
-            needed.rotate_left(1);
-            return needed[needed.len() - 1].1.clone();
-        }
-        let stack = stacks.make(off, client);
-        let oldest = (stacks.made.len() == MAX_STACKS).then(|| stacks.made.remove(0));
-        stacks.made.push((off, stack.clone()));
-        // Outside the lock: it holds a client, which is foreign code.
-        drop(stacks);
-        drop(oldest);
-        stack
-    }
-}
-
-impl<S: Clone, B, T: Timer, X: Clone> Stacks<S, B, T, X> {
-    fn make(&self, off: Off, client: &S) -> Stack<S, B, T, X> {
-        let handles = self.handles.without(off);
-        if off.has(Switch::Cleanup) {
-            stack(&handles, &cleanup(&handles), client.clone())
-        } else {
-            stack(&handles, &self.cleanup, client.clone())
-        }
-    }
 }
 
 impl<S, B, T: Timer, X> EgressService<S, B, T, X> {

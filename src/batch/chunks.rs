@@ -5,7 +5,10 @@ use super::{
     answers::{Handled, Handling, answers},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::num::NonZeroUsize;
+use std::{future::poll_fn, mem, num::NonZeroUsize, task::Poll};
+
+/// After so many chunks others have their turn: handlers that never wait would keep a thread, or a Worker's event loop, to the end.
+const TURN: usize = 32;
 
 /// Hands items to a handler, `size` at a time and `concurrency` handlers at once, and returns one result for each, in the
 /// order of the items.
@@ -46,6 +49,7 @@ where
     let mut items = items.into_iter().fuse();
     let mut results = Vec::new();
     let mut under_way = FuturesUnordered::new();
+    let mut done = 0_usize;
     loop {
         while under_way.len() < concurrency.get() {
             let chunk: Vec<_> = items.by_ref().take(size.get()).collect();
@@ -59,6 +63,18 @@ where
         let Some((places, outcome)) = under_way.next().await else {
             return results.into_iter().flatten().collect();
         };
+        done += 1;
+        if done.is_multiple_of(TURN) {
+            let mut had_their_turn = false;
+            poll_fn(|cx| match mem::replace(&mut had_their_turn, true) {
+                true => Poll::Ready(()),
+                false => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
         let places = places.unwrap_or_default();
         let answers = answers(outcome, places.len());
         for (result, answer) in results[places].iter_mut().zip(answers) {

@@ -1,10 +1,6 @@
 //! Declaring flags.
 
-use super::{
-    Alert, Flags, Rule,
-    config::plain,
-    flag::{Entry, Hook},
-};
+use super::{Alert, Flags, Rule, config::plain, entry::Entry, flag::Hook};
 use crate::Switch;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,9 +47,11 @@ impl FlagsBuilder {
     ///
     /// # Panics
     ///
-    /// If it was declared before.
+    /// If it was declared before, or the name is empty or begins with `$`: such names the [status](Flags::status) has itself.
     pub fn flag(mut self, name: impl Into<Box<str>>, default: impl Into<Rule>) -> Self {
         let name = name.into();
+        let is_ours = name.is_empty() || name.starts_with('$');
+        assert!(!is_ours, "{name:?} is no name of a flag");
         let twice = format!("the flag {name:?} is declared twice");
         assert!(self.flags.insert(name, default.into()).is_none(), "{twice}");
         self

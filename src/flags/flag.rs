@@ -1,21 +1,16 @@
 //! Flags.
 
 use super::{
-    Alert, ArmStatus, Config, FlagsBuilder, InvalidConfig, Rule,
+    Alert, Config, FlagsBuilder, FlagsStatus, InvalidConfig,
     config::{plain, short},
-    rule::{ALL, percent},
-    trial::Trial,
+    entry::{Decision, Entry},
 };
-use serde::Serialize;
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use xxhash_rust::xxh32::xxh32;
@@ -49,108 +44,6 @@ pub(super) struct Set {
 
 /// It is called when nothing of ours is half-done.
 pub(super) type Hook = AssertUnwindSafe<Box<dyn Fn(&Alert) + Send + Sync>>;
-
-pub(super) struct Entry {
-    name: Box<str>,
-    default: Rule,
-    /// The threshold of the rule, and [`NAMES`] if it names keys. In one, so that nobody decides by halves of two rules.
-    state: AtomicU64,
-    rule: RwLock<Rule>,
-    trial: Trial,
-}
-
-/// In the state of an entry: the rule names keys.
-const NAMES: u64 = 1 << 63;
-
-fn state_of(rule: &Rule) -> u64 {
-    rule.threshold | if rule.names_keys() { NAMES } else { 0 }
-}
-
-/// Whether a flag is on for a key, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Decision {
-    is_on: bool,
-    /// Whether the key is named, so that it is not by chance.
-    is_named: bool,
-}
-
-impl Entry {
-    pub(super) fn new(name: Box<str>, default: Rule) -> Self {
-        Self {
-            name,
-            state: AtomicU64::new(state_of(&default)),
-            rule: RwLock::new(default.clone()),
-            default,
-            trial: Trial::default(),
-        }
-    }
-
-    pub(super) const fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn set(&self, rule: &Rule) {
-        let mut held = self.rule.write().unwrap_or_else(PoisonError::into_inner);
-        if *held == *rule {
-            return;
-        }
-        held.clone_from(rule);
-        self.state.store(state_of(rule), Relaxed);
-        // It compares other groups now.
-        self.trial.restart();
-    }
-
-    fn decide(&self, seed: u32, key: &str) -> Decision {
-        let mut threshold = self.state.load(Relaxed);
-        if threshold & NAMES != 0 {
-            let rule = self.rule.read().unwrap_or_else(PoisonError::into_inner);
-            let is_on = rule.on.contains(key);
-            if is_on || rule.off.contains(key) {
-                return Decision {
-                    is_on,
-                    is_named: true,
-                };
-            }
-            threshold = rule.threshold;
-        }
-        let is_on = match threshold {
-            0 => false,
-            ALL => true,
-            threshold => u64::from(hash(seed, &self.name, key)) < threshold,
-        };
-        Decision {
-            is_on,
-            is_named: false,
-        }
-    }
-
-    fn is_partial(&self) -> bool {
-        !matches!(self.state.load(Relaxed) & !NAMES, 0 | ALL)
-    }
-
-    fn status(&self) -> FlagStatus {
-        let rule = self.rule.read().unwrap_or_else(PoisonError::into_inner);
-        let (on, off) = self.trial.read();
-        FlagStatus {
-            percent: percent(rule.threshold),
-            named_on: rule.on.len(),
-            named_off: rule.off.len(),
-            is_default: *rule == self.default,
-            is_worse: self.trial.is_worse(),
-            on,
-            off,
-        }
-    }
-}
-
-/// Where in all 2<sup>32</sup> a key stands for a flag.
-fn hash(seed: u32, flag: &str, key: &str) -> u32 {
-    let mut text = Vec::with_capacity(flag.len() + 1 + key.len());
-    text.extend_from_slice(flag.as_bytes());
-    text.push(0);
-    text.extend_from_slice(key.as_bytes());
-    xxh32(&text, seed)
-}
 
 impl Flags {
     /// Starts to declare flags.
@@ -204,8 +97,8 @@ impl Flags {
         let flags = &self.0.flags;
         let mut found = BTreeMap::new();
         for (name, rule) in &config.0 {
-            let exact = flags.iter().position(|entry| *entry.name == **name);
-            let like = || flags.iter().position(|entry| plain(&entry.name) == **name);
+            let exact = flags.iter().position(|entry| entry.name() == &**name);
+            let like = || flags.iter().position(|entry| plain(entry.name()) == **name);
             // What variables could not name anyway is not like anything.
             let like = || like().filter(|_| !name.is_empty());
             let Some(index) = exact.or_else(like) else {
@@ -287,7 +180,7 @@ impl Flags {
         let flags = self.0.flags.iter();
         FlagsStatus {
             flags: flags
-                .map(|entry| (entry.name.to_string(), entry.status()))
+                .map(|entry| (entry.name().to_owned(), entry.status()))
                 .collect(),
             refused: self.refused().as_ref().map(InvalidConfig::in_public),
         }
@@ -358,11 +251,7 @@ impl Flag {
 
     /// Tells whether it is on for all or for nobody, if it is.
     pub(crate) fn for_all(&self) -> Option<bool> {
-        match self.entry().state.load(Relaxed) {
-            0 => Some(false),
-            ALL => Some(true),
-            _ => None,
-        }
+        self.entry().for_all()
     }
 
     /// Tells whether it is on for some and off for others by its share.
@@ -447,58 +336,6 @@ impl fmt::Debug for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Flag").field(&self.name()).finish()
     }
-}
-
-/// A report of all flags.
-///
-/// ```
-/// use tower_egress::flags::Flags;
-///
-/// let flags = Flags::builder().flag("newSearch", false).build();
-/// flags.apply_json("nonsense").unwrap_err();
-/// let json = serde_json::to_value(flags.status()).unwrap();
-/// assert_eq!(json["newSearch"]["percent"], 0.0);
-/// assert_eq!(json["$refused"], "it is wrong at line 1, column 2");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct FlagsStatus {
-    /// Each flag by name.
-    #[serde(flatten)]
-    pub flags: BTreeMap<String, FlagStatus>,
-    /// Why the last configuration was refused, if it was; what holds is the last good one.
-    #[serde(rename = "$refused", skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
-}
-
-/// A report of one flag.
-///
-/// ```
-/// use tower_egress::flags::{Flags, Rule};
-///
-/// let flags = Flags::builder().flag("newSearch", Rule::off().on_for("me")).build();
-/// let status = &flags.status().flags["newSearch"];
-/// assert_eq!((status.percent, status.named_on, status.is_default), (0.0, 1, true));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct FlagStatus {
-    /// For how many in a hundred it is on.
-    pub percent: f64,
-    /// For how many keys it is on by name.
-    pub named_on: usize,
-    /// For how many keys it is off by name.
-    pub named_off: usize,
-    /// Whether this is what it was declared as.
-    pub is_default: bool,
-    /// Whether one group does worse than the other.
-    pub is_worse: bool,
-    /// How those fare for whom it is on.
-    pub on: ArmStatus,
-    /// How the rest fare.
-    pub off: ArmStatus,
 }
 
 #[cfg(test)]

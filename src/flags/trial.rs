@@ -1,7 +1,7 @@
 //! How those fare for whom a flag is on, beside the rest.
 
+use super::{ArmStatus, Worse, compare::compare};
 use egress_timing::{Distribution, Histogram};
-use serde::Serialize;
 use std::{
     fmt,
     sync::{
@@ -20,28 +20,15 @@ const ENOUGH: u64 = 200;
 /// How many are recorded between two comparisons.
 const LOOK_EVERY: u64 = 100;
 
-/// By how much the share of failures must be larger: two in a hundred …
-const MORE_FAILURES: f64 = 0.02;
-
-/// … and by how many standard errors, so that it is hardly chance. It is looked at again and again: with three of them, one rollout in 25 in
-/// which nothing is wrong was told of within 40,000 records, with these one in a hundred.
-const SURE: f64 = 3.5;
-
-/// How many standard errors each of two percentiles may be off.
-const SURE_OF_P95: f64 = 3.0;
-
-/// By how much of the other the 95th percentile must be longer, where chance makes it as short, and the other as long, as it can.
-const SLOWER: f64 = 0.5;
-
-/// Differences up to this are taken for none: nobody feels them.
-const UNFELT: Duration = Duration::from_millis(5);
-
 /// To which share of all these a difference must fall until it is no longer one: at the edge, it would begin again and again.
 const EASE: f64 = 0.5;
 
 /// When the smaller group has so many, what is older than these is compared no more. Else what breaks after a long time would have to go
 /// on for as long.
 const RECENT: u64 = 10_000;
+
+/// What a group came to.
+pub(super) type Read = (ArmStatus, Distribution);
 
 /// Two groups.
 #[derive(Debug, Default)]
@@ -87,98 +74,6 @@ impl fmt::Debug for Arm {
             .finish_non_exhaustive()
     }
 }
-
-/// Those for whom a flag is on do worse than the rest, or the rest does.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_egress::flags::{Flags, Rule, Worse};
-///
-/// let flags = Flags::builder()
-///     .flag("newSearch", Rule::share(50.0)?)
-///     .on_alert(|alert| {
-///         assert_eq!((alert.was_on, alert.worse), (true, Worse::Failures));
-///         assert_eq!(alert.to_string(), "newSearch is on for 200 of which 100 failed, and off for 200 of which 0 failed");
-///     })
-///     .build();
-/// let flag = flags.get("newSearch").unwrap();
-/// for n in 0..200 {
-///     flag.record(true, n % 2 == 0, Duration::from_millis(20));
-///     flag.record(false, true, Duration::from_millis(20));
-/// }
-/// let status = &flags.status().flags["newSearch"];
-/// assert!(status.is_worse);
-/// assert_eq!((status.on.count, status.on.failed, status.off.failed), (200, 100, 0));
-/// # Ok::<_, tower_egress::flags::InvalidPercent>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Alert {
-    /// The flag's name.
-    pub flag: String,
-    /// Whether it is those for whom it is on that do worse.
-    pub was_on: bool,
-    /// In what.
-    pub worse: Worse,
-    /// How those fare for whom it is on.
-    pub on: ArmStatus,
-    /// How the rest fare.
-    pub off: ArmStatus,
-}
-
-impl fmt::Display for Alert {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { flag, on, off, .. } = self;
-        match self.worse {
-            Worse::Failures => write!(
-                f,
-                "{flag} is on for {} of which {} failed, and off for {} of which {} failed",
-                on.count, on.failed, off.count, off.failed
-            ),
-            Worse::Slower => write!(
-                f,
-                "with {flag} on 95 in 100 take up to {} ms, and with it off {} ms",
-                on.p95_ms, off.p95_ms
-            ),
-        }
-    }
-}
-
-/// In what a group does worse than the other: see [`Alert`] for how it is told.
-///
-/// It is looked at after each 100, once there are 200 of each group, by what was [recorded last](ArmStatus::count). A group that
-/// fails more is not called faster.
-///
-/// Each record counts as independent of the others; [`Flag::record`](super::Flag::record) says where that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Worse {
-    /// More of them fail: two in a hundred more at least, and by three and a half standard errors.
-    Failures,
-    /// 95 in 100 take up to half as long again, and 5 ms longer at least, by three standard errors of that percentile.
-    Slower,
-}
-
-/// How a group fares; there is one in each [`Alert`] and [`FlagStatus`](super::FlagStatus).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ArmStatus {
-    /// How many are compared: those that were recorded since the rule was set, or the last 10,000 to 20,000 of the smaller group and what was
-    /// recorded of the other meanwhile.
-    pub count: u64,
-    /// How many of them failed.
-    pub failed: u64,
-    /// 95 in 100 of them took no longer.
-    pub p95_ms: f64,
-    /// How many were ever recorded, whatever the rule was.
-    pub ever: u64,
-    /// How many of those failed.
-    pub ever_failed: u64,
-}
-
-/// What a group came to.
-type Read = (ArmStatus, Distribution);
 
 /// A group begins to do worse than the other.
 #[derive(Clone, Copy, Debug)]
@@ -334,59 +229,6 @@ impl Trial {
         }
         (on, off)
     }
-}
-
-/// Returns which group does worse, that for whom it is on or the other, and in what; by a part of what makes a difference, if one is to be
-/// over.
-fn compare(on: &Read, off: &Read, part: f64) -> Option<(bool, Worse)> {
-    let failures = [
-        (true, fails_more(on, off, part)),
-        (false, fails_more(off, on, part)),
-    ];
-    if let Some((was_on, _)) = failures.into_iter().find(|(_, fails)| *fails) {
-        return Some((was_on, Worse::Failures));
-    }
-    let slower = [
-        (true, is_slower(on, off, part)),
-        (false, is_slower(off, on, part)),
-    ];
-    let (was_on, _) = slower.into_iter().find(|(_, is_slower)| *is_slower)?;
-    Some((was_on, Worse::Slower))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "of so many, some more or fewer make no difference"
-)]
-fn fails_more((one, _): &Read, (other, _): &Read, part: f64) -> bool {
-    let counts = [one.count as f64, other.count as f64];
-    let failed = [one.failed as f64, other.failed as f64];
-    let more = failed[0] / counts[0] - failed[1] / counts[1];
-    let both = (failed[0] + failed[1]) / (counts[0] + counts[1]);
-    let error = (both * (1.0 - both) * (1.0 / counts[0] + 1.0 / counts[1])).sqrt();
-    more >= part * MORE_FAILURES && more >= part * SURE * error
-}
-
-fn is_slower(one: &Read, other: &Read, part: f64) -> bool {
-    let errors = part * SURE_OF_P95;
-    let (Some(one), Some(other)) = (p95(one, -errors), p95(other, errors)) else {
-        return false;
-    };
-    let longer = one.saturating_sub(other);
-    longer >= other.mul_f64(part * SLOWER) && longer >= UNFELT.mul_f64(part)
-}
-
-/// Returns the 95th percentile, so many standard errors off.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is between 0 and 1000"
-)]
-fn p95((status, took): &Read, errors: f64) -> Option<Duration> {
-    let error = (0.95 * 0.05 / status.count as f64).sqrt();
-    let share = (0.95 + errors * error).clamp(0.0, 1.0);
-    took.per_mille((share * 1000.0).round() as u16)
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl<S: Stream, T: Timer> Process<S, T> {
     /// Has each item (or chunk) hold a permit of the limiter while it is worked on, not while its result waits.
     ///
     /// If there is no permit within the limiter's own [bounds](egress_concurrency_limit::Config), it is asked again when work under
-    /// way has given one back. If there is no such work, others hold them all: nothing is begun any more, and the outcome [says
+    /// way has given one back. If there is no such work, others hold them all, of whom the consumer may be one: nothing is begun any more, and the outcome [says
     /// so](super::End::NoPermit).
     ///
     /// Work that goes through a stack with that limiter takes its permits there already, and would wait for itself here.

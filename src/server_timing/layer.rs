@@ -22,6 +22,8 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// it](crate::EgressService::with_tally) needs to do nothing else. The header has [what was known](ServerTiming::of) when the handler returned its
 /// response, and stands beside those that the handler set itself. A response for which nothing was asked has none.
 ///
+/// It is for one egress: of two around one handler, the inner one's tally is the one that the handler finds.
+///
 /// Who may read a response can read it: names of APIs, how many requests, how long. Leave it out where strangers must not know.
 ///
 /// # Example

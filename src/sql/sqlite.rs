@@ -87,7 +87,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a file, and makes it if there is none.
+    /// Opens a file, and makes it if there is none. A path that begins with `file:` is a [URI](https://sqlite.org/uri.html), as everywhere in SQLite.
     ///
     /// # Errors
     ///

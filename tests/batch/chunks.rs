@@ -59,3 +59,22 @@ fn a_chunk_that_panics_fails_apart() {
     let panicked = Err(BatchError::Panicked);
     assert_eq!(results, [panicked.clone(), panicked, Ok(2), Ok(3)]);
 }
+
+/// Handlers that never wait would keep whoever polls to the end of all items.
+#[test]
+fn chunks_that_are_ready_at_once_let_others_have_their_turn() {
+    let handler =
+        |chunk: Vec<u32>| std::future::ready(Handled::Ok(chunk.into_iter().map(Ok).collect()));
+    let chunks = process_in_chunks(0..10_000_u32, count(10), handler, count(2));
+    let mut chunks = task::spawn(chunks);
+    let mut turns = 0;
+    let results = loop {
+        match chunks.poll() {
+            std::task::Poll::Ready(results) => break results,
+            std::task::Poll::Pending => assert!(chunks.is_woken(), "it waits for nobody"),
+        }
+        turns += 1;
+    };
+    assert_eq!(results.len(), 10_000);
+    assert!((20..200).contains(&turns), "{turns} turns for 1,000 chunks");
+}

@@ -1,7 +1,8 @@
 use super::*;
-use crate::flags::Worse;
+use crate::flags::{Rule, Worse, entry::hash};
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -229,6 +230,13 @@ fn the_status_says_what_holds() {
     assert_eq!(status["b"]["isDefault"], true);
     assert_eq!(status.get("$refused"), None);
     assert_eq!(format!("{flags:?}"), r#"["a", "b"]"#);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+#[should_panic(expected = "\"$refused\" is no name of a flag")]
+fn a_name_that_the_status_has_itself_is_no_name_of_a_flag() {
+    let _ = Flags::builder().flag("$refused", true);
 }
 
 #[cfg(not(target_arch = "wasm32"))]
