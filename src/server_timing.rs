@@ -39,7 +39,8 @@ impl ServerTiming {
     /// `github;dur=183.2;desc="3 requests, 1 retry", rate_wait;dur=40`.
     ///
     /// A metric for each API that was asked has the [time](Phase::Total) of its requests, summed; requests without an API are `other`. `rate_wait` and
-    /// `queue_wait` are what of that was spent waiting for rate limits and for connections; they are there if it is anything.
+    /// `queue_wait` are what of that was spent waiting for rate limits and for connections; they are there from a millisecond on: to find
+    /// that there is nothing to wait for takes some time, too.
     pub fn of(tally: &Tally) -> Self {
         let mut timing = Self::new();
         for (name, spent) in tally.labels().chain([("other", tally.unlabelled())]) {
@@ -50,7 +51,7 @@ impl ServerTiming {
         let overall = tally.overall();
         for phase in [Phase::RateWait, Phase::QueueWait] {
             let waited = overall.phase(phase);
-            if !waited.is_zero() {
+            if waited >= Duration::from_millis(1) {
                 timing = timing.metric(phase.as_str(), waited);
             }
         }

@@ -33,14 +33,14 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// use axum::{Extension, Router, routing::get};
 /// use tower_egress::{Egress, FetchExt, ServerTimingLayer, Tally};
 /// # let http_client = tower::service_fn(|_| async {
-/// #     Ok::<_, tower::BoxError>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from("Speak like a human.")))
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from("Speak like a human.")))
 /// # });
 ///
 /// let egress = Egress::builder().build();
 /// let client = egress.layer(http_client);
-/// let zen = async move |Extension(tally): Extension<Tally>| {
-///     let client = client.clone().with_tally(&tally);
-///     client.get("https://api.github.com/zen").text().await.map_err(|error| error.to_string())
+/// let zen = move |Extension(tally): Extension<Tally>| {
+///     let zen = client.clone().with_tally(&tally).get("https://api.github.com/zen").text();
+///     async { zen.await.map_err(|error| error.to_string()) }
 /// };
 /// let routes: Router = Router::new().route("/zen", get(zen)).layer(ServerTimingLayer::new(&egress));
 /// # use tower::ServiceExt;
