@@ -31,7 +31,8 @@ export const contrastFaults = (page) => page.evaluate(() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const node = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || node.closest("script, style, .sr, thead") || !node.checkVisibility({ visibilityProperty: true })) continue;
+    if (!texts.currentNode.data.trim() || node.closest("script, style") || !node.checkVisibility({ visibilityProperty: true })) continue;
+    if (node.closest(".sr, thead")?.getBoundingClientRect().width <= 1) continue; // for screen readers only
     const style = getComputedStyle(node);
     const below = ground(node);
     const [r, g, b, a] = rgba(node instanceof SVGElement ? style.fill : style.color);

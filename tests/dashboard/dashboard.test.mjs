@@ -291,6 +291,15 @@ test("whatever the server sends is shown as text", onlyMock, async (t) => {
   const server = await serve(t, { hostile: true });
   const page = await openLive(t, server);
   await page.waitForFunction(() => document.querySelectorAll("#repos tbody tr").length > 10, null, { timeout: 25_000 });
+  const fits = async () => {
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.deepEqual(await sideways(page), [], `${width} px wide`);
+    }
+    const tallest = await page.locator("tr, li").evaluateAll((rows) => Math.max(...rows.map((row) => row.getBoundingClientRect().height)));
+    assert.ok(tallest < 400, `a row is ${tallest} px high`);
+  };
+  await fits();
   await page.locator("#q").fill("hacked");
   await page.waitForFunction(() => /for “hacked”/.test(document.getElementById("repos-note").textContent));
   const text = await page.locator("#repos").textContent();
@@ -301,10 +310,7 @@ test("whatever the server sends is shown as text", onlyMock, async (t) => {
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
   const strangers = "main img, main script, main iframe, main object, main [onload], main [onerror], main a:not([href^='https://github.com/']):not(:not([href]))";
   assert.equal(await page.locator(strangers).count(), 0);
-  for (const width of WIDTHS) {
-    await page.setViewportSize({ width, height: 800 });
-    assert.deepEqual(await sideways(page), [], `${width} px wide`);
-  }
+  await fits();
   await isQuiet(page);
 });
 

@@ -46,7 +46,7 @@ function numbersFrom(seed) {
   };
 }
 
-function repositories(random, hostile) {
+function repositories(random, hostile, total) {
   const lines = readFileSync(here("../../examples/repo-scanner/data/repositories.tsv"), "utf8").split("\n").slice(1);
   const all = lines.filter(Boolean).map((line, at) => {
     const [fullName, , , , topics, description] = line.split("\t");
@@ -58,6 +58,12 @@ function repositories(random, hostile) {
       analysis: random() < 0.2 ? "Maintained, small, with few dependencies; its tests cover the public interface." : null,
     };
   });
+  const known = all.length;
+  for (let at = known; at < Math.min(total, 20_000); at += 1) {
+    const like = all[at % known];
+    const name = `${like.name}-${Math.floor(at / known) + 1}`;
+    all.push({ ...like, name, fullName: `${like.fullName.split("/")[0]}/${name}`, id: 1000 + at, stars: Math.floor(like.stars / (2 + random())) });
+  }
   if (hostile) {
     HOSTILE.forEach((text, at) => Object.assign(all[at * 7], { description: text, language: at % 2 ? text : null, analysis: text, stars: 99_990 - at }));
     Object.assign(all[60], { fullName: HOSTILE[0], name: HOSTILE[0], stars: 99_999 });
@@ -100,8 +106,8 @@ class World {
   constructor({ speed = 1, total = 1200, hostile = false, seed = 7, pauseEvery = 12_000, pauseFor = 6000 }) {
     Object.assign(this, { speed, total, hostile, pauseEvery, pauseFor });
     this.random = numbersFrom(seed);
-    this.repos = repositories(this.random, hostile);
-    this.stored = [];
+    this.repos = repositories(this.random, hostile, total);
+    this.stored = new Set();
     this.scanId = 0;
     this.scan = null;
     this.analysed = 0;
@@ -199,12 +205,12 @@ class World {
       scan.failed += 1;
       scan.reasons[reason] = (scan.reasons[reason] ?? 0) + 1;
       this.operations.fetch.failed += 1;
-    } else if (luck < 0.06 || this.stored.includes(repo)) {
+    } else if (luck < 0.06 || this.stored.has(repo)) {
       scan.unchanged += 1;
       this.notModified += 1;
     } else scan.scanned += 1;
     if (outcome === "ok" && !repo.scannedAt) {
-      this.stored.push(repo);
+      this.stored.add(repo);
       repo.scannedAt = Date.now();
     }
     this.request("github", outcome, 4 + random() * 12, 28 + 90 * random() ** 3 + (luck > 0.985 ? 700 : 0));
@@ -285,7 +291,7 @@ class World {
       bodies: { live: Math.min(connections.active, 2), ended: ok, cancelled: outcomes.timedOut, drained: outcomes.httpError, drainedBytes: 0, idle: 0, failed: outcomes.failed },
       flags: this.flags(), monitor: this.monitor(), scan: this.scanStatus(),
       business: {
-        repositories: this.stored.length, failures: this.scan?.failed ?? 0, analysed: this.analysed,
+        repositories: this.stored.size, failures: this.scan?.failed ?? 0, analysed: this.analysed,
         repositoriesPerHour: runs ? this.recent.length * 60 * (60_000 / Math.min(Math.max(now, 1000), 60_000)) : 0,
         apiCallsPerMinute: this.recent.length, cacheHitRate: ok > 0 ? this.notModified / ok : null,
       },
@@ -330,7 +336,7 @@ class World {
   list({ searchParams }) {
     const q = (searchParams.get("q") ?? "").toLowerCase();
     const limit = Math.min(Number(searchParams.get("limit") ?? 50), 1000);
-    const found = this.stored.filter((repo) => `${repo.fullName} ${repo.description}`.toLowerCase().includes(q)).sort((a, b) => b.stars - a.stars);
+    const found = [...this.stored].filter((repo) => `${repo.fullName} ${repo.description}`.toLowerCase().includes(q)).sort((a, b) => b.stars - a.stars);
     return { found: found.slice(0, limit), more: found.length > limit };
   }
 }
