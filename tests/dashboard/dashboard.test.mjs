@@ -74,7 +74,8 @@ const figure = (page, heading, label) => page.evaluate(([heading, label]) => {
 }, [heading, label]);
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
 const isQuiet = async (page) => {
-  assert.deepEqual(page.complaints, []);
+  // That a token is asked for, the browser writes down by itself.
+  assert.deepEqual(page.complaints.filter((text) => !text.includes("status of 401")), []);
   assert.deepEqual(await page.evaluate(() => globalThis.violations), []);
 };
 const stateIs = (page, pattern) => page.waitForFunction((source) => new RegExp(source).test(document.getElementById("scan-state").textContent), pattern.source);
@@ -84,11 +85,18 @@ async function startScan(page) {
   await page.waitForFunction(() => document.getElementById("scan-state").textContent !== "–");
   if ((await page.locator("#start").getAttribute("aria-disabled")) === "true") return;
   await page.locator("#start").click();
-  if (real && realToken) {
-    await page.locator("#token").fill(realToken);
-    await page.getByRole("button", { name: "Send" }).click();
-  }
+  await giveToken(page);
   await stateIs(page, /^(Running|Paused)$/);
+}
+
+/** A real server may ask for one, once for a page. */
+async function giveToken(page) {
+  if (!real || !realToken) return;
+  const dialog = page.locator("dialog");
+  if (!(await dialog.waitFor({ timeout: 2000 }).then(() => true, () => false))) return;
+  await page.locator("#token").fill(realToken);
+  await page.keyboard.press("Enter");
+  await dialog.waitFor({ state: "hidden" });
 }
 
 /** Keeps what is said to those who do not see the page. */
@@ -240,6 +248,7 @@ test("it starts a scan and ends it, and the focus stays", async (t) => {
   if (!real) assert.equal(await page.evaluate(() => document.activeElement.id), "start");
   await page.locator("#end").focus();
   await page.keyboard.press("Enter");
+  await giveToken(page);
   await stateIs(page, /^(Interrupted|Finished|Failed)$/);
   assert.equal(await page.evaluate(() => document.activeElement.id), "end");
   await page.waitForFunction(() => document.getElementById("end").ariaDisabled === "true" && document.getElementById("start").ariaDisabled === "false");
@@ -369,7 +378,7 @@ test("no width has a sideways scroll", async (t) => {
 });
 
 test("nothing jumps when figures change", async (t) => {
-  const server = await serve(t);
+  const server = await serve(t, { pauseEvery: 1500, pauseFor: 1500 }); // pauses come and go
   const page = await openLive(t, server);
   await startScan(page);
   await page.waitForTimeout(2500);
