@@ -351,7 +351,9 @@ test("what is missing or is not what it should be is a dash, never a zero, never
 });
 
 /** What sticks out of the page, or of its own card, to the side. */
-const sideways = (page) => page.evaluate(() => {
+const sideways = (page) => page.evaluate(async () => {
+  // Charts are drawn anew in the frame after their size has changed.
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
   const faults = [];
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`the page is ${scrollWidth} wide, the window ${clientWidth}`);
