@@ -1,5 +1,8 @@
 //! Why a statement failed.
 
+mod redact;
+
+use self::redact::redact;
 use super::{Statement, Value};
 use std::{error::Error, fmt};
 
@@ -10,7 +13,7 @@ pub enum SqlErrorKind {
     /// A constraint refused it: UNIQUE, NOT NULL, CHECK, a foreign key, or the type of a column of a STRICT table.
     Constraint,
     /// The statement cannot be run: bad syntax, an unknown table or column, too few or too many values, a value that
-    /// the database cannot take.
+    /// the database cannot take, a write where only reading is allowed.
     InvalidStatement,
     /// The statement, its values or what it makes is larger than the database takes.
     TooLarge,
@@ -31,6 +34,9 @@ pub enum SqlErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// Nothing of it is done.
+    ///
+    /// But for a statement that is run by itself and stopped by FAIL, in `OR FAIL`, `ON CONFLICT FAIL` or `RAISE(FAIL,
+    /// …)`: by SQLite's rules it keeps the rows before the one that failed. In a batch it does not.
     NotDone,
     /// All of it is done, or nothing is.
     Unknown,
@@ -64,9 +70,19 @@ impl SqlError {
     /// Makes an error of what the database says about these statements.
     ///
     /// What was bound is taken out of the message, and so is whatever it quotes that does not stand in the SQL: a
-    /// part of a value, as in a bad JSON path or a bad full-text query.
+    /// part of a value, as in a bad JSON path or a bad full-text query. What a trigger says, with RAISE, it says
+    /// without what was bound, numbers too; but it may tell what it has read from another row, and that is the
+    /// schema's own affair.
     pub fn of_database(kind: SqlErrorKind, message: &str, statements: &[Statement]) -> Self {
-        Self::new(kind, redact(message, statements))
+        Self::new(kind, redact(kind, message, statements))
+    }
+
+    /// Takes values out of what a trigger says.
+    pub(crate) fn without<'a>(mut self, values: impl Iterator<Item = &'a Value>) -> Self {
+        if redact::is_of_trigger(self.0.kind, &self.0.message) {
+            self.0.message = redact::of_trigger(&self.0.message, values).into();
+        }
+        self
     }
 
     /// Says which statement of a batch it was, counted from 0.
@@ -121,54 +137,6 @@ impl SqlError {
     }
 }
 
-/// The shortest text that is taken out wherever it stands; shorter ones are parts of words.
-const TELLING: usize = 4;
-
-/// What a full-text query is answered with, which may name parts of it.
-const NAMING: [&str; 2] = ["no such column: ", "unknown special query: "];
-
-fn redact(message: &str, statements: &[Statement]) -> String {
-    let in_sql = |part: &str| statements.iter().any(|s| s.sql().contains(part));
-    let mut message = message.to_owned();
-    for value in statements.iter().flat_map(Statement::values) {
-        if let Value::Text(text) = value
-            && text.chars().count() >= TELLING
-            // First: a message is short, and there may be thousands of values and statements.
-            && message.contains(text.as_str())
-            && !in_sql(text)
-        {
-            message = message.replace(text, "…");
-        }
-    }
-    for naming in NAMING {
-        if let Some((head, name)) = message.split_once(naming) {
-            let (name, tail) = name.split_at(name.find([' ', ':']).unwrap_or(name.len()));
-            if !in_sql(name) {
-                message = format!("{head}{naming}…{tail}");
-            }
-        }
-    }
-    let mut redacted = String::with_capacity(message.len());
-    let mut rest = &*message;
-    while let Some(at) = rest.find(['"', '\'']) {
-        let (before, quoted) = rest.split_at(at);
-        let (quote, after) = quoted.split_at(1);
-        redacted.extend([before, quote]);
-        rest = after;
-        // Not an apostrophe, as in "the isolate's memory".
-        if !before.ends_with(char::is_alphanumeric)
-            && let Some(end) = after.find(quote)
-            && (end == 0 || !in_sql(&after[..end]))
-        {
-            // What is quoted may hold such a quote itself.
-            let end = after.rfind(quote).unwrap_or(end);
-            redacted.push('…');
-            rest = &after[end..];
-        }
-    }
-    redacted + rest
-}
-
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0.kind {
@@ -195,61 +163,6 @@ mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn no_bound_value_is_told() {
-        for (sql, value, message, told) in [
-            (
-                "SELECT a FROM b WHERE c MATCH ?",
-                "pass\"word",
-                "fts5: syntax error near \"\"word\"",
-                "fts5: syntax error near \"…\"",
-            ),
-            (
-                "SELECT a -> ?",
-                "$.token!",
-                "bad JSON path: '$.token!'",
-                "bad JSON path: '…'",
-            ),
-            (
-                "SELECT a FROM b WHERE c MATCH ?",
-                "abc:1",
-                "no such column: abc: SQLITE_ERROR",
-                "no such column: …: SQLITE_ERROR",
-            ),
-            (
-                "SELECT abc WHERE ?",
-                "abc:1",
-                "no such column: abc: SQLITE_ERROR",
-                "no such column: abc: SQLITE_ERROR",
-            ),
-            ("SELECT ?", "secret", "what secret is it", "what … is it"),
-            (
-                "SELEC 1",
-                "SELEC",
-                "near \"SELEC\": syntax error",
-                "near \"SELEC\": syntax error",
-            ),
-            (
-                "SELEC 1",
-                "x",
-                "near \"SELEC\": syntax error",
-                "near \"SELEC\": syntax error",
-            ),
-            (
-                "SELECT 1",
-                "x",
-                "DB's isolate's memory, x",
-                "DB's isolate's memory, x",
-            ),
-            ("SELECT 1", "x", "it says 'no", "it says 'no"),
-            ("SELECT 1", "x", "", ""),
-        ] {
-            let statement = Statement::new(sql).bind(value);
-            let error = SqlError::of_database(SqlErrorKind::Other, message, &[statement]);
-            assert_eq!(error.message(), told);
-        }
-    }
 
     #[test]
     fn its_text_says_what_where_and_why() {

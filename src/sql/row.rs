@@ -92,9 +92,13 @@ impl Row {
     /// - bytes are read from a blob: `Vec<u8>`, `Bytes`, `&[u8]` with `serde_bytes`
     /// - columns that the type does not name are passed over
     ///
+    /// What is in a `#[serde(flatten)]`, or an untagged enum, is read before its type is known: there an integer is no
+    /// `bool`, and a text no integer.
+    ///
     /// # Errors
     ///
-    /// They name the column, never the value.
+    /// They name the column, never the value. Two columns with one name are an error where both are asked for, as by a
+    /// map; a tuple reads them.
     ///
     /// # Example
     ///

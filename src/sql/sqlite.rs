@@ -21,6 +21,7 @@ mod connection;
 mod message;
 mod options;
 mod thread;
+mod wal;
 
 pub use self::options::SqliteOptions;
 
@@ -66,7 +67,7 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or is no database.
+    /// If the file cannot be opened, is no database, or is held by others for longer than the busy timeout.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqlError> {
         SqliteOptions::new().open(path).await
     }

@@ -133,15 +133,10 @@ impl Transaction {
 
     /// Finds the guard that an error is of.
     fn explain(&self, error: &SqlError) -> TransactionError {
-        // With the quote before it, as it stands in the SQL: what stands there is not taken out of a message, whatever was
-        // bound.
-        let quoted = format!("'{MARK}");
-        let guard = error.message().split_once(&quoted);
+        let guard = marked(error.message());
         let guard = guard.filter(|_| error.kind() == SqlErrorKind::InvalidStatement);
-        let number = guard.and_then(|(_, number)| {
-            let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
-            digits.parse::<usize>().ok()
-        });
+        let number: Option<usize> =
+            guard.and_then(|guard| guard[1 + MARK.len()..guard.len() - 1].parse().ok());
         if let Some(Step::Require(what, _)) = number.and_then(|n| self.steps.get(n)) {
             return TransactionError::Guard { what: what.clone() };
         }
@@ -156,6 +151,14 @@ impl Transaction {
             _ => plain,
         })
     }
+}
+
+/// Finds the mark of a guard in a message: with its quotes, as it stands in the SQL.
+pub(super) fn marked(message: &str) -> Option<&str> {
+    let (before, after) = message.split_once(MARK)?;
+    let digits = after.find(|c: char| !c.is_ascii_digit())?;
+    let quoted = before.ends_with('\'') && after[digits..].starts_with('\'');
+    quoted.then(|| &message[before.len() - 1..before.len() + MARK.len() + digits + 1])
 }
 
 /// Makes a statement that fails if a query does not hold: there is no `RAISE` outside of triggers, but a bad path of

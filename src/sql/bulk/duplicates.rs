@@ -72,7 +72,10 @@ fn write_common(value: &Value, out: &mut String) {
             let text = text.trim();
             match (text.parse::<i64>(), text.parse::<f64>()) {
                 (Ok(integer), _) => format!("n{integer}"),
-                (_, Ok(real)) if real.is_finite() => number(real),
+                // "inf" is a text to SQLite, and 1e999 is infinite.
+                (_, Ok(real)) if real.is_finite() || text.contains(char::is_numeric) => {
+                    number(real)
+                }
                 _ => format!("t{}", text.to_ascii_lowercase()),
             }
         }
@@ -81,11 +84,12 @@ fn write_common(value: &Value, out: &mut String) {
     write_part(&text, out);
 }
 
-/// A real number, as the integer that it is equal to, if there is one.
+/// A real number, as the integer that it is equal to, if there is one; or as what a column of texts makes of it, which
+/// has 15 digits.
 fn number(real: f64) -> String {
     match real.fract() == 0.0 {
         true => format!("n{real:.0}").replace("n-0", "n0"),
-        false => format!("r{:x}", real.to_bits()),
+        false => format!("r{real:.14e}"),
     }
 }
 
@@ -127,6 +131,9 @@ mod tests {
         assert_eq!(seen(0, -0.0), Seen::Perhaps);
         assert_eq!(seen("aB", "Ab  "), Seen::Perhaps);
         assert_eq!(seen(0.5, ".5"), Seen::Perhaps);
+        assert_eq!(seen(0.1 + 0.2, 0.3), Seen::Perhaps);
+        assert_eq!(seen("1e400", "-1e-9"), Seen::Never);
+        assert_eq!(seen("1e400", "1e999"), Seen::Perhaps);
         assert_eq!(
             seen(9_007_199_254_740_992_i64, 9_007_199_254_740_992.0),
             Seen::Perhaps

@@ -26,8 +26,10 @@ pub(crate) struct Plan<'a> {
     rows: Rows,
     /// The kinds and what makes them columns, if rows travel as JSON.
     kinds: Option<(Kinds, String)>,
+    /// As many rows are in a statement at most, where each value has a placeholder.
+    most: usize,
     /// The last SQL with placeholders, and of how many rows: most statements have the same.
-    valued: Option<(usize, String)>,
+    made: Option<(usize, String)>,
     next: usize,
     /// What was made and did not fit into a batch any more.
     left: Option<Part>,
@@ -50,13 +52,16 @@ impl<'a> Plan<'a> {
             let sql = shape.sql(operation, Source::Json(&kinds.expressions()));
             (kinds, sql)
         });
+        let kinds = kinds.filter(|(_, sql)| sql.len() <= limits.sql_bytes);
+        let most = most_valued(shape, operation, &limits, rows.width().max(1));
         Self {
             shape,
             operation,
             limits,
             rows,
             kinds,
-            valued: None,
+            most,
+            made: None,
             next: 0,
             left: None,
         }
@@ -78,12 +83,17 @@ impl<'a> Plan<'a> {
         parts
     }
 
+    /// Returns the values of all rows, but those that are in statements.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.rows.values()
+    }
+
     /// Returns the next statement.
     pub(crate) fn part(&mut self) -> Option<Part> {
         if self.next >= self.rows.len() {
             return None;
         }
-        let part = self.json().unwrap_or_else(|| self.values());
+        let part = self.json().unwrap_or_else(|| self.valued());
         self.next = part.rows.end;
         Some(part)
     }
@@ -120,19 +130,14 @@ impl<'a> Plan<'a> {
     }
 
     /// As many rows as have placeholders.
-    fn values(&mut self) -> Part {
+    fn valued(&mut self) -> Part {
         let width = self.rows.width().max(1);
-        // A join with what is new costs SQLite more than a statement for each row.
-        let singly = self.operation == Operation::Update && self.limits.statements == usize::MAX;
-        let most = match singly {
-            true => 1,
-            false => (self.limits.values.min(VALUES) / width).max(1),
-        };
+        let singly = self.most == 1;
         let most_bytes = self.limits.value_bytes.min(self.limits.batch_bytes);
-        let mut kept: Vec<Option<usize>> = Vec::with_capacity(most);
+        let mut kept: Vec<Option<usize>> = Vec::with_capacity(self.most);
         let mut duplicates = Duplicates::default();
         let mut bytes = 0_usize;
-        let last = self.rows.len().min(self.next + most);
+        let last = self.rows.len().min(self.next + self.most);
         for n in self.next..last {
             let size: usize = self.rows.row(n).iter().map(Value::bytes).sum();
             bytes = bytes.saturating_add(size);
@@ -152,7 +157,7 @@ impl<'a> Plan<'a> {
         }
         let rows = self.next..self.next + kept.len();
         let kept: Vec<usize> = kept.into_iter().flatten().collect();
-        let sql = match self.valued.take() {
+        let sql = match self.made.take() {
             Some((rows, sql)) if rows == kept.len() => sql,
             _ => {
                 let rows = kept.len();
@@ -161,7 +166,7 @@ impl<'a> Plan<'a> {
             }
         };
         let mut statement = Statement::new(sql.clone());
-        self.valued = Some((kept.len(), sql));
+        self.made = Some((kept.len(), sql));
         for &n in &kept {
             statement = statement.bind_all(self.rows.take(n));
         }
@@ -182,6 +187,21 @@ impl<'a> Plan<'a> {
             _ => Seen::Never,
         }
     }
+}
+
+/// Returns how many rows a statement may have, where each value has a placeholder.
+fn most_valued(shape: &Shape, operation: Operation, limits: &Limits, width: usize) -> usize {
+    // A join with what is new costs SQLite more than a statement for each row.
+    if operation == Operation::Update && limits.statements == usize::MAX {
+        return 1;
+    }
+    let most = limits.values.min(VALUES) / width;
+    // D1 needs more, to make an integer of what it is sent.
+    let placeholder = ", (+CAST(?100 AS INTEGER))".len();
+    let row = "(512, ), ".len() + width * placeholder;
+    let first = shape.sql(operation, Source::Values { rows: 1, width });
+    let within = limits.sql_bytes.saturating_sub(first.len()) / row;
+    most.min(within).max(1)
 }
 
 impl Iterator for Plan<'_> {

@@ -137,6 +137,11 @@ impl Rows {
         &self.values[self.range(n)]
     }
 
+    /// Returns all values; those that were taken are NULL.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter()
+    }
+
     /// Returns the values of a row; they are needed no more.
     pub(super) fn take(&mut self, n: usize) -> impl Iterator<Item = Value> {
         let range = self.range(n);

@@ -1,7 +1,7 @@
 //! Sends what is planned.
 
 use super::{BulkError, Plan, Written};
-use crate::sql::{Changes, Database, Fate, SqlError};
+use crate::sql::{Database, Fate, Outcome, SqlError};
 use std::ops::Range;
 
 /// Sends all batches, one after the other, until one fails.
@@ -18,20 +18,15 @@ pub(crate) async fn write<D: Database + ?Sized>(
         };
         let rows = done.end..last.rows.end;
         let kept: Vec<usize> = parts.iter().map(|part| part.kept).collect();
-        let mut statements: Vec<_> = parts.into_iter().map(|part| part.statement).collect();
-        let sent = match (statements.pop(), statements.is_empty()) {
-            (Some(only), true) => database.run(only).await.map(|changes| vec![changes]),
-            (last, _) => {
-                statements.extend(last);
-                let outcomes = database.batch(statements).await;
-                outcomes.map(|all| all.iter().map(|outcome| outcome.changes).collect())
-            }
-        };
-        let changes: Vec<Changes> =
-            sent.map_err(|error| failed(&error, done.clone(), rows.clone()))?;
+        let statements = parts.into_iter().map(|part| part.statement).collect();
+        // A single one, too: by itself it would keep some of its rows where the schema says FAIL.
+        let outcomes = database.batch(statements).await.map_err(|error| {
+            let error = error.without(plan.values());
+            failed(&error, done.clone(), rows.clone())
+        })?;
         written.batches += 1;
         written.statements += kept.len();
-        for (changes, kept) in changes.iter().zip(kept) {
+        for (Outcome { changes, .. }, kept) in outcomes.iter().zip(kept) {
             written.rows_changed += changes.rows_changed;
             let kept = u64::try_from(kept).unwrap_or(u64::MAX);
             written.keys_missing += kept.saturating_sub(changes.rows_changed);

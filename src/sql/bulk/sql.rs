@@ -97,7 +97,12 @@ impl Shape {
         };
         match operation {
             Operation::Insert | Operation::Upsert => {
-                let _ = write!(sql, "INSERT INTO {table} ({}) ", columns.join(", "));
+                // A table may be called `excluded` itself.
+                let alias = match operation {
+                    Operation::Upsert => " AS t",
+                    _ => "",
+                };
+                let _ = write!(sql, "INSERT INTO {table}{alias} ({}) ", columns.join(", "));
                 source.write(false, &mut sql);
                 if operation == Operation::Upsert {
                     // Without WHERE its ON would belong to a join.
@@ -181,7 +186,7 @@ mod tests {
             (
                 Operation::Upsert,
                 json,
-                r#"INSERT INTO "t" ("a", "b", "c") SELECT x, y, z FROM json_each(?) WHERE true ON CONFLICT ("a", "c") DO UPDATE SET "b" = excluded."b""#,
+                r#"INSERT INTO "t" AS t ("a", "b", "c") SELECT x, y, z FROM json_each(?) WHERE true ON CONFLICT ("a", "c") DO UPDATE SET "b" = excluded."b""#,
             ),
             (
                 Operation::Update,

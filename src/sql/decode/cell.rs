@@ -10,6 +10,7 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
+use std::str::FromStr;
 
 /// A value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +35,27 @@ impl<'a> Cell<'a> {
     fn integer<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
             Value::Integer(integer) => visitor.visit_i64(*integer),
-            Value::Text(text) => match text.parse() {
-                Ok(integer) => visitor.visit_i64(integer),
-                Err(_) => Err(self.invalid(&visitor)),
+            Value::Text(text) => match (text.parse(), text.parse()) {
+                (Ok(integer), _) => visitor.visit_i64(integer),
+                (_, Ok(integer)) => visitor.visit_u64(integer),
+                _ => Err(self.invalid(&visitor)),
             },
             _ => Err(self.invalid(&visitor)),
+        }
+    }
+
+    /// Reads a text of more than 64 bits, too.
+    fn wide<T: FromStr, V: Visitor<'a>>(
+        self,
+        visitor: V,
+        visit: impl FnOnce(V, T) -> Result<V::Value, Error>,
+    ) -> Result<V::Value, Error> {
+        match self.value {
+            Value::Text(text) => match text.parse() {
+                Ok(integer) => visit(visitor, integer),
+                Err(_) => Err(self.invalid(&visitor)),
+            },
+            _ => self.integer(visitor),
         }
     }
 
@@ -115,8 +132,16 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     integers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
+    fn deserialize_i128<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.wide(visitor, V::visit_i128)
+    }
+
+    fn deserialize_u128<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.wide(visitor, V::visit_u128)
     }
 
     fn deserialize_f32<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -25,6 +25,10 @@ impl Error {
         )
     }
 
+    pub(crate) fn twice(column: &str) -> Self {
+        Self::new(format!("has more than one column `{column}`"))
+    }
+
     /// Names the column, unless a value inside has.
     pub(crate) fn in_column(mut self, column: &str) -> Self {
         self.column.get_or_insert_with(|| column.into());
@@ -94,6 +98,6 @@ impl de::Error for Error {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(format!("has more than one column `{field}`"))
+        Self::twice(field)
     }
 }

@@ -52,6 +52,17 @@ fn integers_keep_their_value_or_are_refused() {
 }
 
 #[test]
+fn an_integer_is_read_from_a_text_however_large_its_type() {
+    assert_eq!(of(u64::MAX.to_string()), Ok(u64::MAX));
+    assert_eq!(of(u128::MAX.to_string()), Ok(u128::MAX));
+    assert_eq!(of(i128::MIN.to_string()), Ok(i128::MIN));
+    refused::<i64>(u64::MAX.to_string());
+    refused::<u64>("-1");
+    refused::<u64>("4711.0");
+    refused::<u128>("");
+}
+
+#[test]
 fn reals_are_read_from_any_number() {
     assert_eq!(of(1.5), Ok(1.5_f64));
     assert_eq!(of(3), Ok(3.0_f64));
@@ -166,6 +177,64 @@ fn a_row_with_one_column_is_read_as_its_value() {
         .deserialize::<i64>()
         .unwrap_err();
     assert!(error.message().contains("`count`"), "{error}");
+}
+
+/// What is flattened is kept until its type is known, and an integer is no bool there.
+#[test]
+fn a_flattened_struct_is_read_but_for_what_has_no_type_of_its_own() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Inner {
+        n: u64,
+        real: f64,
+        name: Option<String>,
+        none: Option<i64>,
+        state: State,
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    enum State {
+        Open,
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Outer {
+        id: i64,
+        #[serde(flatten)]
+        inner: Inner,
+        #[serde(flatten)]
+        rest: BTreeMap<String, serde_json::Value>,
+    }
+    let row = row([
+        ("n", 7.into()),
+        ("id", i64::MIN.into()),
+        ("real", 2.into()),
+        ("name", "a".into()),
+        ("none", Value::Null),
+        ("state", "Open".into()),
+        ("more", 0.5.into()),
+    ]);
+    let read: Outer = row.deserialize().unwrap();
+    assert_eq!((read.id, read.inner.n, read.inner.real), (i64::MIN, 7, 2.0));
+    assert_eq!((read.inner.none, read.inner.state), (None, State::Open));
+    assert_eq!(read.rest["more"], serde_json::json!(0.5));
+    #[derive(Debug, Deserialize)]
+    struct Flag {
+        #[expect(dead_code, reason = "is never read")]
+        n: bool,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Flagged {
+        #[serde(flatten)]
+        #[expect(dead_code, reason = "is never read")]
+        flag: Flag,
+    }
+    let error = row.deserialize::<Flagged>().unwrap_err();
+    assert!(error.message().contains("an integer where"), "{error}");
+}
+
+#[test]
+fn of_two_columns_with_one_name_a_map_loses_none() {
+    let twice = row([("id", 1.into()), ("other", 3.into()), ("id", 2.into())]);
+    let error = twice.deserialize::<BTreeMap<String, i64>>().unwrap_err();
+    assert_eq!(error.message(), "the row has more than one column `id`");
 }
 
 #[test]

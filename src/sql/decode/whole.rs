@@ -115,6 +115,21 @@ impl<'a> Deserializer<'a> for Whole<'a> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
+        // Of two columns with one name a map would keep one; a struct says so itself.
+        let columns = || self.0.columns();
+        let twice = |&(n, column): &(usize, &str)| columns().take(n).any(|other| other == column);
+        match columns().enumerate().find(twice) {
+            None => visitor.visit_map(self.parts()),
+            Some((_, column)) => Err(Error::twice(column)),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         visitor.visit_map(self.parts())
     }
 
@@ -164,6 +179,6 @@ impl<'a> Deserializer<'a> for Whole<'a> {
 
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
-        unit_struct map struct identifier
+        unit_struct map identifier
     }
 }

@@ -1,6 +1,6 @@
 //! The connection, which blocks.
 
-use super::{SqliteOptions, message};
+use super::{SqliteOptions, message, wal};
 use crate::sql::{
     Changes, Limits, Outcome, Packing, Row, SqlError, SqlErrorKind, Statement, Value,
 };
@@ -24,12 +24,13 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Self, SqlError> {
+        if path.as_os_str().is_empty() {
+            // SQLite would make a file without a name, and remove it when it is closed.
+            let message = "the path is empty";
+            return Err(SqlError::new(SqlErrorKind::Other, message));
+        }
         let connection = Self::of(rusqlite::Connection::open(path), options)?;
-        let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-        let wal = connection
-            .inner
-            .query_row("PRAGMA journal_mode = WAL", (), mode);
-        wal.map_err(|error| message::read(&error, &[]))?;
+        wal::set(&connection.inner, options.busy_timeout)?;
         Ok(connection)
     }
 
@@ -43,7 +44,7 @@ impl Connection {
     ) -> Result<Self, SqlError> {
         let set_up = || {
             let inner = opened?;
-            inner.busy_timeout(options.busy_timeout)?;
+            wal::wait(&inner, options.busy_timeout)?;
             inner.set_prepared_statement_cache_capacity(CACHED);
             inner.execute_batch("PRAGMA foreign_keys = ON")?;
             let synchronous = if options.durable { "FULL" } else { "NORMAL" };
@@ -112,22 +113,30 @@ impl Connection {
         bind(&mut prepared, statement.values())?;
         let mut columns: Option<Arc<[Box<str>]>> = None;
         // A write is committed, or refused, behind its last row.
-        let is_enough = keep == 1 && prepared.readonly();
+        let only_reads = prepared.readonly();
+        let is_enough = keep == 1 && only_reads;
         let before = self.inner.total_changes();
         let mut rows = prepared.raw_query();
         let mut kept = Vec::new();
+        let mut unread = None;
         while let Some(row) = rows.next()? {
-            if kept.len() < keep {
+            if kept.len() < keep && unread.is_none() {
                 // In the first step SQLite prepares it anew, if the schema has changed since.
                 let columns = columns
                     .get_or_insert_with(|| row.as_ref().column_names().map(Box::from).collect());
-                kept.push(read(row, columns)?);
+                match read(row, columns) {
+                    Ok(row) => kept.push(row),
+                    Err(failure) => unread = Some(failure),
+                }
             }
-            if is_enough {
+            if is_enough || (only_reads && unread.is_some()) {
                 break;
             }
         }
         drop(rows);
+        if let Some(failure) = unread {
+            return Err(failure);
+        }
         // What `changes` says is of the last statement that changed anything.
         let changed = match self.inner.total_changes() == before {
             true => 0,

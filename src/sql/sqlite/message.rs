@@ -19,6 +19,8 @@ fn kind(code: std::ffi::c_int, message: &str) -> SqlErrorKind {
         ffi::SQLITE_ERROR | ffi::SQLITE_AUTH | ffi::SQLITE_RANGE | ffi::SQLITE_MISUSE => {
             InvalidStatement
         }
+        // Surely it was not written.
+        ffi::SQLITE_READONLY | ffi::SQLITE_PERM => InvalidStatement,
         _ => Other,
     }
 }

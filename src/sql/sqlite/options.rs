@@ -41,7 +41,7 @@ impl SqliteOptions {
     }
 
     /// Sets how long to wait for another connection, as of another process, that writes. After that the statement fails
-    /// with [`Overloaded`](crate::sql::SqlErrorKind::Overloaded).
+    /// with [`Overloaded`](crate::sql::SqlErrorKind::Overloaded). It counts in whole milliseconds, up to 24 days.
     #[must_use]
     pub const fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
@@ -61,7 +61,8 @@ impl SqliteOptions {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or is no database, or no thread can be started.
+    /// If the file cannot be opened, is no database, or is held by others for longer than the busy timeout; or if no
+    /// thread can be started.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, SqlError> {
         let path: PathBuf = path.as_ref().to_owned();
         thread::start(move || Connection::open(&path, self)).await

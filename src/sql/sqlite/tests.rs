@@ -1,5 +1,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 
+mod failing;
+mod opening;
+
 use super::*;
 use crate::sql::{DatabaseExt, Fate, Value};
 use std::{

@@ -8,10 +8,12 @@ mod check;
 mod bulk;
 mod exact;
 mod failing;
+mod hostile;
 mod migrations;
 mod observed;
 mod statements;
 mod transaction;
+mod values;
 
 use check::Checked;
 use tower_egress::sql::Database;
@@ -49,6 +51,13 @@ cases! {
         errors_are_sorted_alike
         changes_are_counted
         limits_are_kept;
+    values:
+        an_integer_is_stored_as_itself_in_a_column_of_any_type
+        a_bound_integer_stands_wherever_a_value_can
+        every_value_comes_back_from_a_table
+        large_blobs_and_texts_come_back_to_the_byte
+        columns_keep_their_names_and_order
+        what_is_never_polled_is_not_sent;
     bulk:
         insert_writes_any_number_of_rows
         upsert_writes_over_and_the_last_of_a_key_is_left
@@ -71,6 +80,17 @@ cases! {
         what_is_unknown_is_told_when_the_connection_is_lost
         what_cannot_be_a_statement_is_refused
         ten_thousand_rows_take_few_statements;
+    hostile:
+        rows_are_cut_at_every_border
+        keys_are_cut_at_ten_thousand
+        what_is_not_told_as_done_is_not_done_whatever_the_schema_says
+        no_more_sql_is_sent_than_the_limit
+        keys_are_deleted_as_bound_values_compare
+        a_part_of_a_key_that_is_null_finds_nothing
+        rows_that_fit_into_no_json_go_by_values
+        names_of_ours_are_names_of_anybody
+        the_last_is_left_where_a_column_finds_keys_equal
+        a_trigger_tells_no_value_that_was_bound;
     exact:
         every_value_is_stored_as_a_single_insert_stores_it
         random_reals_are_stored_to_the_last_bit
@@ -81,6 +101,7 @@ cases! {
         a_guard_sees_what_was_done_before_it
         a_version_guards_against_another_writer
         a_failing_statement_is_told
+        no_value_hides_which_guard_it_was
         what_is_too_large_is_not_sent;
     migrations:
         files_are_applied_once_in_order

@@ -11,6 +11,7 @@ pub(crate) struct Observed<'a, D> {
     batches: Cell<usize>,
     statements: Cell<usize>,
     values: Cell<usize>,
+    longest: Cell<usize>,
     failure: Mutex<Option<(usize, SqlError, bool)>>,
 }
 
@@ -22,6 +23,7 @@ impl<'a, D: Database> Observed<'a, D> {
             batches: Cell::new(0),
             statements: Cell::new(0),
             values: Cell::new(0),
+            longest: Cell::new(0),
             failure: Mutex::new(None),
         }
     }
@@ -46,6 +48,11 @@ impl<'a, D: Database> Observed<'a, D> {
         )
     }
 
+    /// The most bytes of SQL that a statement had.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest.get()
+    }
+
     async fn send<T>(
         &self,
         statements: &[Statement],
@@ -61,6 +68,9 @@ impl<'a, D: Database> Observed<'a, D> {
             .map(|statement| statement.values().len())
             .sum();
         self.values.set(self.values.get() + values);
+        let longest = statements.iter().map(|statement| statement.sql().len());
+        self.longest
+            .set(longest.max().max(Some(self.longest.get())).unwrap_or(0));
         match failure {
             None => send.await,
             Some((_, error, done)) => {

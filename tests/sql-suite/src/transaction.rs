@@ -174,6 +174,32 @@ pub(crate) async fn a_failing_statement_is_told<D: Database>(d: &D) -> Checked {
     Ok(())
 }
 
+/// Values are taken out of messages, but not what a message has of the SQL.
+pub(crate) async fn no_value_hides_which_guard_it_was<D: Database>(d: &D) -> Checked {
+    tables(d).await?;
+    for value in [
+        "path: 't",
+        ": 'tower",
+        "tower",
+        "guard 1",
+        "'tower-egress guard 1'",
+        "'tower-egress guard 7'",
+        "guard 1': SQL",
+        "bad JSON path: 'tower-egress guard 1'",
+    ] {
+        let mut transaction = Transaction::new();
+        transaction
+            .push(Statement::new("INSERT INTO t_t (n) VALUES (?)").bind(value))
+            .require("it holds", "SELECT 0");
+        same!(
+            guarded_by(transaction.commit(d).await)?,
+            "it holds",
+            "{value}"
+        );
+    }
+    Ok(())
+}
+
 pub(crate) async fn what_is_too_large_is_not_sent<D: Database>(d: &D) -> Checked {
     let o = Observed::new(d).with_limits(Limits::D1.with_statements(3).with_batch_bytes(1_000));
     let mut transaction = Transaction::new();

@@ -9,7 +9,7 @@ use tower_egress::sql::{
 };
 
 /// The beginnings of SQLite's result codes.
-const CODES: [(&str, SqlErrorKind); 10] = [
+const CODES: [(&str, SqlErrorKind); 11] = [
     ("SQLITE_CONSTRAINT", Constraint),
     ("SQLITE_MISMATCH", Constraint),
     ("SQLITE_TOOBIG", TooLarge),
@@ -20,6 +20,7 @@ const CODES: [(&str, SqlErrorKind); 10] = [
     ("SQLITE_AUTH", InvalidStatement),
     ("SQLITE_RANGE", InvalidStatement),
     ("SQLITE_MISUSE", InvalidStatement),
+    ("SQLITE_READONLY", InvalidStatement),
 ];
 
 /// Parts of D1's own messages.
