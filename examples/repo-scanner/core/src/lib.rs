@@ -5,16 +5,33 @@
 //! repositories at any time, however long the list.
 
 mod github;
+mod job;
 mod options;
 mod outcome;
+mod read;
 mod reason;
 mod repos;
 mod scan;
+mod scans;
+mod store;
+mod target;
+mod web;
 
 pub use self::{
-    github::{GitHub, NotFetched, Repository},
+    github::{Fetched, GitHub, NextPage, NotFetched, Page, Repository},
+    job::{Ended, Job, JobError, Slice},
     options::ScanOptions,
     outcome::{Failed, Outcome, Scanned, Stopped, Summary},
     repos::{NotARepository, RepoName, ReposError, repos},
     scan::Scanner,
+    scans::{Begun, Scans},
+    store::{
+        BeginError, Business, Cursor, KEPT_FOR, Metrics, Moment, NoCursor, Order, Query, Running,
+        ScanState, ScanStatus, Sort, Store, StoreError, Stored,
+    },
+    target::Target,
+    web::{AnswerBody, CATALOGUE_KEY, Problem, Scope, Web},
 };
+
+/// The 1,200 repositories that ship with the program: `owner/name` and further columns, separated by tabs.
+pub const CATALOGUE: &str = include_str!("../../data/repositories.tsv");

@@ -1,0 +1,117 @@
+//! What is wrong with a request, or with us: RFC 9457.
+
+use super::Whole;
+use crate::StoreError;
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// An answer that says what is wrong, as [`application/problem+json`](https://www.rfc-editor.org/rfc/rfc9457).
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    /// Which parameter, or which member of the body.
+    field: Option<Cow<'static, str>>,
+    header: Option<(http::HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            field: None,
+            header: None,
+        }
+    }
+
+    /// The parameter, or the member of the body, cannot be used.
+    pub(super) fn field(
+        field: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            field: Some(field.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, detail)
+        }
+    }
+
+    pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(super) fn unauthorized(detail: &'static str) -> Self {
+        let bearer = HeaderValue::from_static("Bearer");
+        Self {
+            header: Some((WWW_AUTHENTICATE, bearer)),
+            ..Self::new(StatusCode::UNAUTHORIZED, detail)
+        }
+    }
+
+    pub(super) fn method_not_allowed(methods: &[Method]) -> Self {
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        let names = names.join(", ");
+        let allow = HeaderValue::try_from(names.as_str());
+        Self {
+            header: allow.ok().map(|allow| (ALLOW, allow)),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("this takes {names}"),
+            )
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::ScanIsRunning => Self::new(
+                StatusCode::CONFLICT,
+                "a scan of another list has begun; end it with DELETE /api/scan, or wait until it is done",
+            ),
+            // What the database says is for the operator's eyes.
+            error => {
+                let _ = error;
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the database cannot be used now",
+                )
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl From<Problem> for Whole {
+    fn from(problem: Problem) -> Self {
+        let json = Json {
+            r#type: "about:blank",
+            title: problem.status.canonical_reason().unwrap_or_default(),
+            status: problem.status.as_u16(),
+            detail: &problem.detail,
+            field: problem.field.as_deref(),
+        };
+        // It is made of texts and a number.
+        let body = serde_json::to_vec(&json).unwrap_or_default();
+        let mut response = Response::new(body.into());
+        *response.status_mut() = problem.status;
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, json);
+        headers.extend(problem.header);
+        response
+    }
+}
