@@ -16,11 +16,12 @@ CREATE TABLE repositories (
     analysis    TEXT,
     analysed_at INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX repositories_by_full_name ON repositories (full_name COLLATE NOCASE);
 CREATE INDEX repositories_by_stars ON repositories (stars, name);
 CREATE INDEX repositories_by_forks ON repositories (forks, name);
 CREATE INDEX repositories_by_scanned_at ON repositories (scanned_at, name);
 
--- How its figures were over time; a row only where one of them has changed.
+-- How its figures were over time; a row for each time that it was fetched, and none where it is as it was.
 CREATE TABLE metrics (
     name        TEXT NOT NULL,
     taken_at    INTEGER NOT NULL,
@@ -33,7 +34,8 @@ CREATE INDEX metrics_by_taken_at ON metrics (taken_at);
 
 -- Each scan, and what came of it. What remains of its list is in scan_targets.
 CREATE TABLE scans (
-    id          INTEGER PRIMARY KEY,
+    -- Never used again: who still writes the list of a scan that is gone writes it for nobody.
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     state       TEXT NOT NULL,
     -- Names its list, so that the scan of another one is not taken for it.
     list        TEXT NOT NULL,

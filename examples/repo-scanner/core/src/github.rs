@@ -22,6 +22,8 @@ use tower_egress::{FetchExt, RequestBuilder};
 
 /// How many redirections are followed for one request.
 const MAX_HOPS: usize = 3;
+/// The longest entity tag that is kept, in bytes.
+const MAX_ETAG: usize = 200;
 
 /// GitHub, at an address, through a client.
 ///
@@ -97,8 +99,12 @@ impl<C: FetchExt> GitHub<C> {
         }
         let etag = response.headers().get(ETAG);
         let etag = etag.and_then(|etag| Some(etag.to_str().ok()?.to_owned()));
-        let repository = read::json(response).await?;
-        Ok(Fetched::New { repository, etag })
+        let etag = etag.filter(|etag| etag.len() <= MAX_ETAG);
+        let repository: Repository = read::json(response).await?;
+        Ok(Fetched::New {
+            repository: repository.within_bounds(),
+            etag,
+        })
     }
 
     /// Fetches how many bytes of each language a repository has.

@@ -22,9 +22,8 @@ use tower_egress::{
 
 /// How many targets are read at a time.
 const PAGE: u32 = 256;
-/// How many outcomes are stored at a time, and for how long the first of them waits for the others.
+/// How many outcomes are stored at a time.
 const BATCH: NonZeroUsize = NonZeroUsize::new(128).expect("128 is not zero");
-const BATCH_WAIT: Duration = Duration::from_millis(50);
 
 /// How much of a scan is done at a time.
 ///
@@ -74,11 +73,17 @@ fn inner(error: &BatchError<StoreError>) -> String {
 }
 
 /// Works on scans: fetches what is on a scan's list, and stores what comes of it.
+///
+/// # Defaults
+///
+/// - up to 128 outcomes are stored at a time, and the first of them waits 50 ms for the others
 #[derive(Clone, Debug)]
 pub struct Job<C, D, T> {
     scanner: Scanner<C, T>,
     store: Store<D, T>,
     timer: T,
+    batch: NonZeroUsize,
+    batch_wait: Duration,
 }
 
 impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
@@ -88,7 +93,24 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             scanner,
             store,
             timer,
+            batch: BATCH,
+            batch_wait: Duration::from_millis(50),
         }
+    }
+
+    /// Stores at most so many outcomes at a time; with one each is stored by itself.
+    #[must_use]
+    pub const fn with_batch(mut self, outcomes: NonZeroUsize) -> Self {
+        self.batch = outcomes;
+        self
+    }
+
+    /// Sets how long the first outcome of a batch waits for the others. With zero it waits for nothing, and a batch is
+    /// whatever has come while the one before it was written: where a database is near.
+    #[must_use]
+    pub const fn with_batch_wait(mut self, wait: Duration) -> Self {
+        self.batch_wait = wait;
+        self
     }
 
     /// Works on a scan. What was stored of it is not fetched again, whoever worked on it before.
@@ -107,7 +129,9 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
     ) -> (Summary, Result<Ended, JobError>) {
         let started = self.timer.now();
         let store = &self.store;
-        let building = Batch::builder().max_items(BATCH).max_wait(BATCH_WAIT);
+        let building = Batch::builder()
+            .max_items(self.batch)
+            .max_wait(self.batch_wait);
         let (batch, run) =
             building.build(self.timer.clone(), |outcomes: Vec<Outcome>| async move {
                 store.save(scan, &outcomes).await?;
@@ -137,22 +161,25 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         };
         let ((summary, ended), ()) = join(working, run).await;
         let ended = match ended {
-            Ok(()) if all_read.load(Relaxed) => Ended::Finished,
-            Ok(()) => Ended::SliceOver,
-            Err(Stopped::Interrupted) if time_over.load(Relaxed) => Ended::SliceOver,
-            Err(Stopped::Interrupted) => Ended::Interrupted,
-            Err(gone @ Stopped::ServerGone { .. }) => Ended::ServerGone(gone.to_string()),
-            Err(Stopped::List(error)) => return (summary, Err(error.into())),
-            Err(Stopped::Keep(error)) => return (summary, Err(JobError::Save(error))),
+            Ok(()) if all_read.load(Relaxed) => Ok(Ended::Finished),
+            Ok(()) => Ok(Ended::SliceOver),
+            Err(Stopped::Interrupted) if time_over.load(Relaxed) => Ok(Ended::SliceOver),
+            Err(Stopped::Interrupted) => Ok(Ended::Interrupted),
+            Err(gone @ Stopped::ServerGone { .. }) => Ok(Ended::ServerGone(gone.to_string())),
+            Err(Stopped::List(error)) => Err(error.into()),
+            Err(Stopped::Keep(error)) => Err(JobError::Save(error)),
         };
         let worked = self.timer.now() - started;
         let (state, why) = match &ended {
-            Ended::Finished => (ScanState::Finished, None),
-            Ended::ServerGone(why) => (ScanState::Running, Some(why.as_str())),
-            _ => (ScanState::Running, None),
+            Ok(Ended::Finished) => (ScanState::Finished, None),
+            Ok(Ended::ServerGone(why)) => (ScanState::Running, Some(why.as_str())),
+            Ok(_) => (ScanState::Running, None),
+            Err(_) => (ScanState::Running, Some("the database failed")),
         };
         let noted = store.note_scan(scan, worked, state, why).await;
-        (summary, noted.map(|()| ended).map_err(Into::into))
+        // Of two errors the first.
+        let ended = ended.and_then(|ended| noted.map(|()| ended).map_err(Into::into));
+        (summary, ended)
     }
 
     /// Reads what is to do, a page at a time, and no more than `at_most`; notes when that was all.

@@ -1,17 +1,14 @@
 //! Whoever works on scans: one scan at a time.
 
 use crate::{
-    BeginError, Ended, Job, JobError, Outcome, RepoName, ScanState, ScanStatus, Slice, Store,
-    StoreError, Summary,
+    BeginError, Ended, Job, JobError, Outcome, RepoName, Running, ScanState, ScanStatus, Slice,
+    Store, StoreError, Summary,
 };
 use futures_util::{future::select, task::AtomicWaker};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -30,10 +27,17 @@ pub struct Scans<C, D, T> {
 
 #[derive(Debug, Default)]
 struct Live {
-    /// Which scan is worked on, and since when.
-    working: Mutex<Option<(i64, Instant)>>,
-    stop: AtomicBool,
-    stopped: AtomicWaker,
+    working: Mutex<Option<Work>>,
+    /// Of whoever works, to be told to end.
+    worker: AtomicWaker,
+}
+
+/// What is worked on.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    scan: i64,
+    since: Instant,
+    told_to_end: bool,
 }
 
 /// What became of a wish to scan.
@@ -66,10 +70,22 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         key: &str,
         list: impl IntoIterator<Item = Result<RepoName, E>>,
     ) -> Result<Begun, BeginError<E>> {
-        match self.store.running_scan().await? {
-            Some(running) if running.list == key => Ok(Begun::Joined(running.id)),
-            Some(_) => Err(BeginError::Store(StoreError::ScanIsRunning)),
-            None => self.store.begin_scan(key, list).await.map(Begun::New),
+        let joined = |running: Running| match running.list == key {
+            true => Ok(Begun::Joined(running.id)),
+            false => Err(BeginError::Store(StoreError::ScanIsRunning)),
+        };
+        if let Some(running) = self.store.running_scan().await? {
+            return joined(running);
+        }
+        match self.store.begin_scan(key, list).await {
+            // Somebody was quicker.
+            Err(BeginError::Store(StoreError::ScanIsRunning)) => {
+                match self.store.running_scan().await? {
+                    Some(running) => joined(running),
+                    None => Err(BeginError::Store(StoreError::ScanIsRunning)),
+                }
+            }
+            begun => begun.map(Begun::New),
         }
     }
 
@@ -91,12 +107,12 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         let Some(running) = self.store.running_scan().await? else {
             return Ok(None);
         };
-        let Some(_working) = Working::begin(&self.live, running.id, self.timer.now()) else {
+        let Some(mut working) = Working::begin(&self.live, running.id, self.timer.now()) else {
             return Ok(None);
         };
         let told = poll_fn(|cx| {
-            self.live.stopped.register(cx.waker());
-            match self.live.stop.load(Ordering::Acquire) {
+            self.live.worker.register(cx.waker());
+            match self.live.is_told_to_end() {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
@@ -105,36 +121,37 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
             select(pin!(stop), pin!(told)).await;
         };
         let (summary, ended) = self.job.work(running.id, slice, progress, stop).await;
+        // However the slice ended: who told it to end was promised that.
+        let interrupted = match working.was_told_to_end() {
+            true => self.interrupt(running.id).await,
+            false => Ok(()),
+        };
         let ended = ended?;
-        if ended == Ended::Interrupted && self.live.stop.load(Ordering::Acquire) {
-            let state = ScanState::Interrupted;
-            let noted = self
-                .store
-                .note_scan(running.id, Duration::ZERO, state, None);
-            noted.await?;
-        }
+        interrupted?;
         Ok(Some((summary, ended)))
     }
 
     /// Ends the scan that has begun: what was fetched is stored, the rest is not fetched.
     ///
+    /// One that somebody works on has ended a moment later, as the [status](Self::status) says.
+    ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn end(&self) -> Result<(), StoreError> {
-        if self.live.working().is_some() {
-            self.live.stop.store(true, Ordering::Release);
-            self.live.stopped.wake();
+        if self.live.tell_to_end() {
             return Ok(());
         }
-        if let Some(running) = self.store.running_scan().await? {
-            let state = ScanState::Interrupted;
-            let noted = self
-                .store
-                .note_scan(running.id, Duration::ZERO, state, None);
-            noted.await?;
+        match self.store.running_scan().await? {
+            Some(running) => self.interrupt(running.id).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn interrupt(&self, scan: i64) -> Result<(), StoreError> {
+        let state = ScanState::Interrupted;
+        let noted = self.store.note_scan(scan, Duration::ZERO, state, None);
+        noted.await
     }
 
     /// Returns what has come of the last scan.
@@ -146,8 +163,8 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         let status = self.store.scan_status().await?;
         let working = *self.live.working();
         Ok(match working {
-            Some((scan, since)) if status.id == Some(scan) => {
-                status.with_worked(self.timer.now() - since)
+            Some(work) if status.id == Some(work.scan) => {
+                status.with_worked(self.timer.now() - work.since)
             }
             _ => status.with_nobody_working(),
         })
@@ -160,28 +177,61 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
 }
 
 impl Live {
-    fn working(&self) -> MutexGuard<'_, Option<(i64, Instant)>> {
+    fn working(&self) -> MutexGuard<'_, Option<Work>> {
         self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_told_to_end(&self) -> bool {
+        self.working().is_some_and(|work| work.told_to_end)
+    }
+
+    /// Returns whether there is somebody to tell.
+    fn tell_to_end(&self) -> bool {
+        let mut working = self.working();
+        let Some(work) = working.as_mut() else {
+            return false;
+        };
+        work.told_to_end = true;
+        drop(working);
+        self.worker.wake();
+        true
     }
 }
 
 /// Says that somebody works, until it is dropped.
-struct Working<'a>(&'a Live);
+struct Working<'a>(Option<&'a Live>);
 
 impl<'a> Working<'a> {
-    fn begin(live: &'a Live, scan: i64, now: Instant) -> Option<Self> {
+    fn begin(live: &'a Live, scan: i64, since: Instant) -> Option<Self> {
         let mut working = live.working();
         if working.is_some() {
             return None;
         }
-        *working = Some((scan, now));
-        live.stop.store(false, Ordering::Release);
-        Some(Self(live))
+        *working = Some(Work {
+            scan,
+            since,
+            told_to_end: false,
+        });
+        Some(Self(Some(live)))
+    }
+
+    /// Returns whether it was told to end. If not, nobody can tell it any more: it works no longer.
+    fn was_told_to_end(&mut self) -> bool {
+        let Some(live) = self.0 else { return false };
+        let mut working = live.working();
+        if working.is_some_and(|work| work.told_to_end) {
+            return true;
+        }
+        *working = None;
+        self.0 = None;
+        false
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        *self.0.working() = None;
+        if let Some(live) = self.0 {
+            *live.working() = None;
+        }
     }
 }

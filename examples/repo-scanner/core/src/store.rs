@@ -1,5 +1,6 @@
 //! What is kept in the database.
 
+mod analyses;
 mod business;
 mod error;
 mod metrics;
@@ -17,14 +18,19 @@ pub use self::{
     scans::{BeginError, Running, ScanState, ScanStatus},
 };
 
-use std::time::Duration;
+use self::business::Counted;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tower_egress::{
     Timer,
     monitor::Monitor,
     sql::{Database, Migrations},
 };
 
-const MIGRATIONS: [(&str, &str); 1] = [(
+/// The files of SQL that make the tables, by their names, in order.
+pub const MIGRATIONS: [(&str, &str); 1] = [(
     "0001_repositories",
     include_str!("../migrations/0001_repositories.sql"),
 )];
@@ -40,6 +46,7 @@ pub struct Store<D, T> {
     database: D,
     timer: T,
     monitor: Monitor<T>,
+    counted: Arc<Mutex<Option<Counted>>>,
 }
 
 impl<D: Database, T: Timer> Store<D, T> {
@@ -53,6 +60,7 @@ impl<D: Database, T: Timer> Store<D, T> {
             database,
             timer,
             monitor,
+            counted: Arc::default(),
         };
         for name in OPERATIONS {
             store.monitor.operation(name).with_timeout(TIMEOUT);
@@ -86,13 +94,14 @@ impl<D: Database, T: Timer> Store<D, T> {
 }
 
 /// The operations, as the monitor names them.
-const OPERATIONS: [&str; 10] = [
+const OPERATIONS: [&str; 11] = [
     "db: migrate",
     "db: save",
     "db: read repositories",
     "db: read repository",
     "db: read history",
     "db: update metrics",
+    "db: save analyses",
     "db: delete old",
     "db: read scan",
     "db: write scan",

@@ -2,8 +2,9 @@
 
 use super::{Store, StoreError};
 use serde::Deserialize;
+use std::{sync::PoisonError, time::Duration};
 use tower_egress::{
-    Timer,
+    Instant, Timer,
     sql::{Database, DatabaseExt, Statement},
 };
 
@@ -21,13 +22,31 @@ pub struct Business {
     pub scanned_last_hour: u64,
 }
 
+/// For how long at least what was counted is good enough.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What was counted last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    business: Business,
+    good_until: Instant,
+}
+
 impl<D: Database, T: Timer> Store<D, T> {
-    /// Counts what there is.
+    /// Counts what there is, or says what there was a moment ago: to count takes longer the more there is, and costs
+    /// money at some databases. So for a hundred times as long as it took, and a second at least, it is not done again.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn business(&self) -> Result<Business, StoreError> {
+        let began = self.timer.now();
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = counted
+            && began < counted.good_until
+        {
+            return Ok(counted.business);
+        }
         let count = Statement::new(
             "SELECT (SELECT count(*) FROM repositories) AS repositories, \
              (SELECT count(*) FROM failures) AS failures, \
@@ -36,7 +55,15 @@ impl<D: Database, T: Timer> Store<D, T> {
         );
         let count = count.bind(self.now().saturating_sub(3_600_000));
         let counted = self.database.first_as(count);
-        let counted = self.monitored("db: count", counted).await?;
-        Ok(counted.unwrap_or_default())
+        let counted: Option<Business> = self.monitored("db: count", counted).await?;
+        let business = counted.unwrap_or_default();
+        let now = self.timer.now();
+        let good_for = (now - began).saturating_mul(100).max(FRESH);
+        let good_until = now + good_for;
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Counted {
+            business,
+            good_until,
+        });
+        Ok(business)
     }
 }

@@ -30,7 +30,7 @@ impl From<TransactionError> for StoreError {
     fn from(error: TransactionError) -> Self {
         match error {
             TransactionError::Failed(error) => Self::Sql(error),
-            // There is one guard.
+            // Both guards are about that.
             _ => Self::ScanIsRunning,
         }
     }

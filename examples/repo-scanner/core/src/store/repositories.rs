@@ -9,7 +9,7 @@ use tower_egress::{
 };
 
 /// The columns of a [`Stored`].
-const COLUMNS: [&str; 12] = [
+pub(super) const COLUMNS: [&str; 12] = [
     "name",
     "full_name",
     "id",

@@ -1,12 +1,12 @@
 //! Scans that have begun, and what is left of them.
 
-use super::{Store, StoreError, save::tables};
+use super::{Store, StoreError};
 use crate::{RepoName, Target};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Statement, Transaction},
+    sql::{Database, DatabaseExt, Statement, Transaction, Value},
 };
 
 /// How many repositories are put on a scan's list at a time.
@@ -107,52 +107,89 @@ struct Row {
 impl<D: Database, T: Timer> Store<D, T> {
     /// Begins a scan with this list, which is called `key`, and returns its number. The list is read a part at a time.
     ///
+    /// Of several who begin at once, one does.
+    ///
     /// # Errors
     ///
-    /// [`StoreError::ScanIsRunning`] if one is; those of the list, and of the database. Then no scan has begun.
+    /// [`StoreError::ScanIsRunning`] if one is, or was begun meanwhile; those of the list, and of the database. Then no scan
+    /// has begun.
     pub async fn begin_scan<E>(
         &self,
         key: &str,
         list: impl IntoIterator<Item = Result<RepoName, E>>,
     ) -> Result<i64, BeginError<E>> {
+        let mut list = list.into_iter().peekable();
+        let first = part(&mut list).map_err(BeginError::List)?;
+        let is_all = list.peek().is_none();
+        let total = length(&first);
+        let state = if is_all { "running" } else { "listing" };
+        let insert = Statement::new(
+            "INSERT INTO scans (state, list, total, started_at) VALUES (?, ?, ?, ?) RETURNING id",
+        );
+        let insert = insert.bind(state).bind(key).bind(total).bind(self.now());
+        let targets = Statement::new(
+            "INSERT INTO scan_targets (scan, place, name) SELECT (SELECT max(id) FROM scans), key, value FROM json_each(?)",
+        );
+        let targets = targets.bind(Value::json(&first).map_err(StoreError::from)?);
         let mut begin = Transaction::new();
-        // What a crash left behind.
         begin
-            .push("DELETE FROM scan_targets WHERE scan IN (SELECT id FROM scans WHERE state = 'listing')")
-            .push("DELETE FROM scans WHERE state = 'listing'")
             .require(
                 "no scan is running",
                 "SELECT NOT EXISTS (SELECT 1 FROM scans WHERE state = 'running') AS held",
-            );
-        let insert = "INSERT INTO scans (state, list, total, started_at) VALUES ('listing', ?, 0, ?) RETURNING id";
-        begin.push(Statement::new(insert).bind(key).bind(self.now()));
+            )
+            // What a crash left behind; whoever is still at it finds out at the end.
+            .push("DELETE FROM scan_targets WHERE scan IN (SELECT id FROM scans WHERE state = 'listing')")
+            .push("DELETE FROM scans WHERE state = 'listing'")
+            .push(insert)
+            .push(targets);
         let begun = self.monitored("db: write scan", begin.commit(&self.database));
-        let outcomes = begun.await.map_err(BeginError::Store)?;
-        let row = outcomes.last().and_then(|outcome| outcome.rows.first());
+        let outcomes = begun.await?;
+        let row = outcomes.get(2).and_then(|outcome| outcome.rows.first());
         let id = row.map(|row| row.get_as::<i64>("id")).transpose();
-        let scan = id
-            .map_err(|error| BeginError::Store(error.into()))?
-            .unwrap_or_default();
-
-        let mut list = list.into_iter().zip(0_i64..).peekable();
-        let mut total = 0;
-        let mut part = Vec::new();
-        while list.peek().is_some() {
-            for (name, place) in list.by_ref().take(AT_ONCE) {
-                let name = name.map_err(BeginError::List)?;
-                part.push((scan, place, name.as_str().to_owned()));
-                total = place + 1;
-            }
-            let table = tables::targets();
-            let listed = table.insert(&self.database, part.drain(..));
-            let listed = self.monitored("db: write scan", listed).await;
-            listed.map_err(BeginError::Store)?;
+        let scan = id.map_err(StoreError::from)?.unwrap_or_default();
+        match is_all {
+            true => Ok(scan),
+            false => self.list_rest(scan, total, list).await.map(|()| scan),
         }
-        let run = "UPDATE scans SET state = 'running', total = ? WHERE id = ?";
-        let run = Statement::new(run).bind(total).bind(scan);
-        let run = self.monitored("db: write scan", self.database.run(run));
-        run.await.map_err(BeginError::Store)?;
-        Ok(scan)
+    }
+
+    /// Writes the rest of a list that is too long for one transaction, and lets the scan run.
+    async fn list_rest<E>(
+        &self,
+        scan: i64,
+        mut total: i64,
+        mut list: impl Iterator<Item = Result<RepoName, E>>,
+    ) -> Result<(), BeginError<E>> {
+        loop {
+            let part = part(&mut list).map_err(BeginError::List)?;
+            if part.is_empty() {
+                break;
+            }
+            let targets = Statement::new(
+                "INSERT INTO scan_targets (scan, place, name) SELECT ?, ? + key, value FROM json_each(?)",
+            );
+            let names = Value::json(&part).map_err(StoreError::from)?;
+            let targets = self
+                .database
+                .run(targets.bind(scan).bind(total).bind(names));
+            self.monitored("db: write scan", targets).await?;
+            total += length(&part);
+        }
+        let mut run = Transaction::new();
+        run.require(
+            "no scan was begun meanwhile",
+            Statement::new("SELECT state = 'listing' FROM scans WHERE id = ?").bind(scan),
+        );
+        let update = "UPDATE scans SET state = 'running', total = ? WHERE id = ?";
+        run.push(Statement::new(update).bind(total).bind(scan));
+        let run = self.monitored("db: write scan", run.commit(&self.database));
+        let run = run.await;
+        if matches!(run, Err(StoreError::ScanIsRunning)) {
+            let targets = Statement::new("DELETE FROM scan_targets WHERE scan = ?").bind(scan);
+            let deleted = self.monitored("db: write scan", self.database.run(targets));
+            deleted.await?;
+        }
+        run.map(drop).map_err(BeginError::Store)
     }
 
     /// Returns the scan that is running, or was when somebody crashed, and what its list is called.
@@ -201,7 +238,7 @@ impl<D: Database, T: Timer> Store<D, T> {
         Ok(targets.collect())
     }
 
-    /// Notes that a scan was worked on for so long, and how it is getting on now.
+    /// Notes that a scan was worked on for so long, and how it is getting on now. One that has ended stays as it is.
     ///
     /// # Errors
     ///
@@ -216,7 +253,7 @@ impl<D: Database, T: Timer> Store<D, T> {
         let finished_at = (state != ScanState::Running).then(|| self.now());
         let worked_ms = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
         let note = Statement::new(
-            "UPDATE scans SET worked_ms = worked_ms + ?, state = ?, why = ?, finished_at = ? WHERE id = ?",
+            "UPDATE scans SET worked_ms = worked_ms + ?, state = ?, why = ?, finished_at = ? WHERE id = ? AND state = 'running'",
         );
         let note = note
             .bind(worked_ms)
@@ -265,6 +302,15 @@ impl<D: Database, T: Timer> Store<D, T> {
     }
 }
 
+/// Reads the next part of a list.
+fn part<E>(list: &mut impl Iterator<Item = Result<RepoName, E>>) -> Result<Vec<RepoName>, E> {
+    list.take(AT_ONCE).collect()
+}
+
+fn length(part: &[RepoName]) -> i64 {
+    i64::try_from(part.len()).unwrap_or(i64::MAX)
+}
+
 impl ScanStatus {
     fn of(row: Row) -> Self {
         let done = row.scanned + row.unchanged + row.failed;
@@ -286,9 +332,12 @@ impl ScanStatus {
         status
     }
 
-    /// Adds what somebody has worked since it was noted.
+    /// Adds what somebody has worked since it was noted; of one that has just ended all is.
     #[must_use]
     pub(crate) fn with_worked(mut self, worked: Duration) -> Self {
+        if self.state != ScanState::Running {
+            return self;
+        }
         let worked = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
         self.elapsed_ms = self.elapsed_ms.saturating_add(worked);
         self.set_pace();

@@ -54,13 +54,7 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
         }
         let rows = rows(store, query, first, is_all);
         let response = JsonRows::array().respond(request, rows).await;
-        let mut response = response.map_err(|error| {
-            let _ = error;
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database cannot be used now",
-            )
-        })?;
+        let mut response = response?;
         if let Some(link) = link.flatten() {
             response.headers_mut().insert(LINK, link);
         }
@@ -184,8 +178,8 @@ impl Wanted {
                     _ => return Err(Problem::field("order", "expected asc or desc")),
                 };
             }
-            "language" => query.language = Some(text("language", value)?),
-            "q" => query.text = Some(text("q", value)?).filter(|text| !text.is_empty()),
+            "language" => query.language = text("language", value)?,
+            "q" => query.text = text("q", value)?,
             _ => {
                 let expected = "expected limit, cursor, sort, order, language or q";
                 return Err(Problem::field(name.to_owned(), expected));
@@ -195,9 +189,11 @@ impl Wanted {
     }
 }
 
-fn text(field: &'static str, value: String) -> Result<String, Problem> {
+/// What is empty asks for nothing: a form that nobody has filled in.
+fn text(field: &'static str, value: String) -> Result<Option<String>, Problem> {
     match value.len() {
-        0..=MAX_TEXT => Ok(value),
+        0 => Ok(None),
+        1..=MAX_TEXT => Ok(Some(value)),
         _ => {
             let most = format!("it is longer than {MAX_TEXT} bytes");
             Err(Problem::field(field, most))

@@ -31,7 +31,7 @@ struct Told {
 
 impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
     pub(super) async fn status(&self) -> Result<Whole, Problem> {
-        let scan = self.scans.status().await?;
+        let scan = self.scan_status().await?;
         let told = Told {
             scope: self.scope,
             status: self.egress_status(&scan).await?,
