@@ -20,10 +20,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 use http_body_util::Full;
+use std::fmt;
 use tower_egress::{BoxError, Egress, FetchExt, Timer, monitor::Monitor, sql::Database};
 
 /// The site: all that a request can ask about.
-#[derive(Debug)]
 pub struct Web<C, D, T: Timer, X> {
     /// The scans.
     pub scans: Scans<C, D, T>,
@@ -35,6 +35,16 @@ pub struct Web<C, D, T: Timer, X> {
     pub scope: Scope,
     /// What writing endpoints ask for, if anything.
     pub token: Option<String>,
+}
+
+/// Without the token.
+impl<C, D, T: Timer, X> fmt::Debug for Web<C, D, T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Web")
+            .field("scope", &self.scope)
+            .field("takes_token", &self.token.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 type Whole = Response<Full<Bytes>>;

@@ -4,18 +4,25 @@ use super::Problem;
 use http::{
     HeaderMap, Request,
     header::{AUTHORIZATION, HOST, ORIGIN},
+    uri::Authority,
 };
+use std::net::IpAddr;
 
 /// Makes sure that whoever wants something written may have it written: who has the token, if there is one; otherwise
-/// whoever reaches us, but not the page of another site in a browser that does.
+/// who is on this machine, but not the page of another site in a browser there.
 pub(super) fn writing(request: &Request<()>, token: Option<&str>) -> Result<(), Problem> {
     let Some(token) = token else {
-        return match is_of_another_site(request) {
-            true => Err(Problem::forbidden(
+        if !here(request).is_none_or(is_loopback) {
+            return Err(Problem::forbidden(
+                "only this machine may do that, unless a token is configured: REPO_SCANNER_TOKEN",
+            ));
+        }
+        if is_of_another_site(request) {
+            return Err(Problem::forbidden(
                 "this is not for the pages of other sites",
-            )),
-            false => Ok(()),
-        };
+            ));
+        }
+        return Ok(());
     };
     let given = request.headers().get(AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().split_at_checked(7));
@@ -41,10 +48,25 @@ fn is_of_another_site(request: &Request<()>) -> bool {
         return false;
     }
     let origin = text(headers, ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
-    let here = request.uri().authority().map(|here| here.as_str());
-    let here = text(headers, HOST.as_str()).or(here);
+    let here = here(request);
     // What is no address, as `null`, is no page of ours.
     origin.is_none_or(|(_, origin)| here.is_none_or(|here| !origin.eq_ignore_ascii_case(here)))
+}
+
+/// What the client calls us, with the port.
+fn here(request: &Request<()>) -> Option<&str> {
+    let authority = request.uri().authority().map(|here| here.as_str());
+    text(request.headers(), HOST.as_str()).or(authority)
+}
+
+/// Tells whether a name with a port means the machine that it is used on, whatever anybody makes names mean.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host().trim_matches(['[', ']']);
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
