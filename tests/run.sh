@@ -272,16 +272,36 @@ find_chromium() {
     die "Chromium was installed and is not here"
 }
 
+# Runs the dashboard's tests with these variables, and leaves what they print in $log.
+browse() {
+    (cd tests/dashboard && bounded 900 env CHROMIUM="$CHROMIUM" "$@" node --test --test-timeout=600000 --test-reporter=spec dashboard.test.mjs) | tee "$log"
+    grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in the browser"
+}
+
 part_test_dashboard() {
-    local CHROMIUM=${CHROMIUM:-} log
+    local CHROMIUM=${CHROMIUM:-} log place url="" server try
     npm_packages tests/dashboard
     find_chromium
     "$CHROMIUM" --version
     log=$(mktemp)
-    (cd tests/dashboard && bounded 900 env CHROMIUM="$CHROMIUM" node --test --test-timeout=600000 --test-reporter=spec dashboard.test.mjs) | tee "$log"
-    grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in the browser"
+    browse
     grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in the browser"
-    rm -f "$log"
+    # And once more at the real program, those that need no server that does what it is told.
+    run cargo build --locked -p repo-scanner
+    place=$(mktemp -d)
+    "${CARGO_TARGET_DIR:-$root/target}/debug/repo-scanner" serve --port 0 --db "$place/scan.db" 2>"$place/log" </dev/null &
+    server=$!
+    for try in $(seq 100); do
+        url=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+; Ctrl-C' "$place/log" | cut -d ';' -f 1 || true)
+        [[ -z $url ]] || break
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.2
+    done
+    [[ -n $url ]] || die "repo-scanner does not serve: $(cat "$place/log")"
+    browse DASHBOARD_URL="$url" || { kill "$server"; return 1; }
+    kill -INT "$server"
+    wait "$server" || die "repo-scanner did not end in order: $(cat "$place/log")"
+    rm -rf "$log" "$place"
 }
 
 # Builds the Worker of the tests with panics that unwind, which takes a nightly toolchain; says why not, if it cannot.
