@@ -11,7 +11,10 @@ use std::{
     future::{Future, pending},
     num::NonZeroUsize,
     pin::pin,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tower_egress::{
@@ -129,12 +132,21 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
     ) -> (Summary, Result<Ended, JobError>) {
         let started = self.timer.now();
         let store = &self.store;
+        // Until when what was worked is noted.
+        let noted = &Mutex::new(started);
+        let until = || *noted.lock().unwrap_or_else(PoisonError::into_inner);
         let building = Batch::builder()
             .max_items(self.batch)
             .max_wait(self.batch_wait);
         let (batch, run) =
             building.build(self.timer.clone(), |outcomes: Vec<Outcome>| async move {
-                store.save(scan, &outcomes).await?;
+                let before = until();
+                let worked = self.timer.now() - before;
+                // It is noted in milliseconds; what is left of one is noted the next time.
+                let worked =
+                    worked - Duration::from_nanos(u64::from(worked.subsec_nanos() % 1_000_000));
+                store.save_after(scan, worked, &outcomes).await?;
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) = before + worked;
                 Ok(outcomes.into_iter().map(Ok).collect())
             });
         let (all_read, time_over) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -169,7 +181,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             Err(Stopped::List(error)) => Err(error.into()),
             Err(Stopped::Keep(error)) => Err(JobError::Save(error)),
         };
-        let worked = self.timer.now() - started;
+        let worked = self.timer.now() - until();
         let (state, why) = match &ended {
             Ok(Ended::Finished) => (ScanState::Finished, None),
             Ok(Ended::ServerGone(why)) => (ScanState::Running, Some(why.as_str())),

@@ -36,6 +36,7 @@ struct Live {
 #[derive(Clone, Copy, Debug)]
 struct Work {
     scan: i64,
+    /// When it began, or something of it was stored last.
     since: Instant,
     told_to_end: bool,
 }
@@ -120,6 +121,10 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         let stop = async {
             select(pin!(stop), pin!(told)).await;
         };
+        let progress = |outcome: &Outcome| {
+            self.live.note(self.timer.now());
+            progress(outcome);
+        };
         let (summary, ended) = self.job.work(running.id, slice, progress, stop).await;
         // However the slice ended: who told it to end was promised that.
         let interrupted = match working.was_told_to_end() {
@@ -183,6 +188,13 @@ impl Live {
 
     fn is_told_to_end(&self) -> bool {
         self.working().is_some_and(|work| work.told_to_end)
+    }
+
+    /// Something was stored, and with it how long was worked.
+    fn note(&self, now: Instant) {
+        if let Some(work) = self.working().as_mut() {
+            work.since = now;
+        }
     }
 
     /// Returns whether there is somebody to tell.

@@ -14,7 +14,7 @@ use repo_scanner_core::{
     Analyst, Anthropic, Fetched, GitHub, Job, NotFetched, Page, RepoName, Repository, ScanOptions,
     Scanner, Scans, Slice, Store,
 };
-use std::{collections::BTreeSet, convert::Infallible, future::pending, time::Duration};
+use std::{collections::BTreeSet, future::pending, time::Duration};
 use strict_origin::{Api as Played, Catalogue, Reply, Script, StrictOrigin};
 use tower_egress::{
     Api, Egress, EgressService, ErrorKind, ReplayBody, TokioTimer, monitor::Monitor,
@@ -293,13 +293,4 @@ async fn what_was_said_until_it_is_told_to_end_is_stored() {
     assert!((8..40).contains(&summary.scanned), "{summary:?}");
     assert_eq!(store.business().await.unwrap().analysed, summary.scanned);
     origin.shutdown().await;
-}
-
-#[allow(dead_code, reason = "it is only looked at by the compiler")]
-fn is_send(scans: &Scans<Http, Sqlite, TokioTimer>) -> impl Future<Output = ()> + Send {
-    async move {
-        let list = std::iter::empty::<Result<RepoName, Infallible>>();
-        drop(scans.begin("list", list).await);
-        drop(scans.status().await);
-    }
 }

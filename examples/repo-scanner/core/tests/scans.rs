@@ -13,6 +13,7 @@ use std::{
     future::{Future, pending, poll_fn},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 use support::{Process, a_moment, names, with_database};
 
@@ -279,5 +280,37 @@ fn a_second_scan_fetches_what_has_changed() {
             let status = process.scans.status().await.unwrap();
             assert_eq!((status.scanned, status.unchanged), expected);
         }
+    });
+}
+
+/// Who is killed notes nothing at its end: how long was worked is noted with what is stored.
+#[test]
+fn how_long_was_worked_is_known_although_nobody_said_so_at_the_end() {
+    with_database(async |database, server| {
+        let process = Process::start(&database, &server).await;
+        process.scans.begin("list", names(2_000)).await.unwrap();
+        let stored = Cell::new(0_u64);
+        let progress = |_: &_| {
+            stored.set(stored.get() + 1);
+            process.timer.advance(Duration::from_millis(10));
+        };
+        let working = process.scans.work(Slice::default(), progress, pending());
+        let enough = async {
+            while stored.get() < 1_000 {
+                a_moment().await;
+            }
+        };
+        drop(select(pin!(working), pin!(enough)).await);
+        let other = Process::start(&database, &server).await;
+        let status = other.scans.status().await.unwrap();
+        // All but what was not yet followed by another batch.
+        let worked = 10 * stored.get();
+        assert!(status.elapsed_ms <= worked, "{status:?}");
+        assert!(
+            status.elapsed_ms + 10 * 2 * 128 >= worked,
+            "{worked}: {status:?}"
+        );
+        let pace = status.per_second.unwrap();
+        assert!((90.0..160.0).contains(&pace), "{pace}");
     });
 }

@@ -40,6 +40,12 @@ impl ConfigFile {
         let place = self.0.display();
         let text = fs::read_to_string(&self.0);
         let text = text.map_err(|error| Failure::usage(format!("cannot read {place}: {error}")))?;
+        // A list would be taken for the values in their order.
+        if text.trim_start().starts_with('[') {
+            return Err(Failure::usage(format!(
+                "{place}: it is a list; expected an object"
+            )));
+        }
         serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{place}: {error}")))
     }
 }

@@ -74,9 +74,13 @@ pub(crate) async fn open(
 /// Brings the file up to date before the end: what is in its log is read from there otherwise, and left behind when
 /// somebody copies the file alone.
 pub(crate) async fn close(store: &SqliteStore) {
-    let checkpoint = Statement::new("PRAGMA wal_checkpoint(PASSIVE)");
-    // Somebody else may be at it, and nothing is lost.
-    let _ = store.database().all(checkpoint).await;
+    for pragma in [
+        "PRAGMA busy_timeout = 100",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ] {
+        // Somebody else may be at it, and nothing is lost.
+        let _ = store.database().all(Statement::new(pragma)).await;
+    }
 }
 
 /// Returns the path of a file, since to SQLite `:memory:` is no file, and `file:…` is a URL.

@@ -74,6 +74,8 @@ pub(crate) async fn serve(
     let server = async {
         let mut server = pin!(server.into_future());
         tokio::select! {
+            // Where nothing is under way there is nothing to tell.
+            biased;
             served = &mut server => return served,
             () = told.to_end() => {}
         }

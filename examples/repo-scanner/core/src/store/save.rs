@@ -2,6 +2,7 @@
 
 use super::{Store, StoreError};
 use crate::Outcome;
+use std::time::Duration;
 use tower_egress::{
     Timer,
     sql::{Database, SqlError, Statement, Table, Transaction, Value},
@@ -14,12 +15,28 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database. Then the scan has them still to fetch.
     pub async fn save(&self, scan: i64, outcomes: &[Outcome]) -> Result<(), StoreError> {
-        let save = self.to_save(scan, outcomes)?;
+        self.save_after(scan, Duration::ZERO, outcomes).await
+    }
+
+    /// Does the same, and notes for how long was worked on it since that was noted last: who is killed notes nothing any
+    /// more.
+    pub(crate) async fn save_after(
+        &self,
+        scan: i64,
+        worked: Duration,
+        outcomes: &[Outcome],
+    ) -> Result<(), StoreError> {
+        let save = self.to_save(scan, worked, outcomes)?;
         let saved = self.monitored("db: save", save.commit(&self.database));
         saved.await.map(drop)
     }
 
-    fn to_save(&self, scan: i64, outcomes: &[Outcome]) -> Result<Transaction, SqlError> {
+    fn to_save(
+        &self,
+        scan: i64,
+        worked: Duration,
+        outcomes: &[Outcome],
+    ) -> Result<Transaction, SqlError> {
         let now = self.now();
         let limits = self.database.limits();
         let mut save = Transaction::new();
@@ -74,8 +91,10 @@ impl<D: Database, T: Timer> Store<D, T> {
             .push_all(tables::failures().delete_statements(&limits, known)?)
             .push_all(tables::failures().upsert_statements(&limits, failures)?)
             .push_all(tables::targets().delete_statements(&limits, targets)?);
-        let count = "UPDATE scans SET scanned = scanned + ?1, unchanged = unchanged + ?2, failed = failed + ?3 WHERE id = ?4";
-        save.push(Statement::new(count).bind_all(counts).bind(scan));
+        let count = "UPDATE scans SET scanned = scanned + ?1, unchanged = unchanged + ?2, failed = failed + ?3, worked_ms = worked_ms + ?4 WHERE id = ?5";
+        let worked_ms = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
+        let count = Statement::new(count).bind_all(counts);
+        save.push(count.bind(worked_ms).bind(scan));
         Ok(save)
     }
 }

@@ -78,18 +78,20 @@ const ASIDE: &str = "
     ALTER TABLE failures RENAME TO failures_before;
 ";
 
-/// Their rows, for the new tables.
+/// Their rows, for the new tables. What another process has fetched meanwhile is newer.
 const ROWS: [&str; 5] = [
-    "INSERT OR IGNORE INTO repositories
+    "INSERT INTO repositories
          (name, full_name, id, description, language, topics, stars, forks, open_issues, pushed_at, scanned_at)
      SELECT name, full_name, id, description, language,
          CASE topics WHEN '' THEN '[]' ELSE '[' || replace(json_quote(topics), ',', '\",\"') || ']' END,
          stars, forks, open_issues, pushed_at, coalesce(unixepoch(scanned_at), 0) * 1000
-     FROM repositories_before",
-    "INSERT OR IGNORE INTO metrics (name, taken_at, stars, forks, open_issues)
-     SELECT name, coalesce(unixepoch(scanned_at), 0) * 1000, stars, forks, open_issues FROM repositories_before",
-    "INSERT OR IGNORE INTO failures (name, scan, reason, failed_at)
-     SELECT name, 0, reason, coalesce(unixepoch(failed_at), 0) * 1000 FROM failures_before",
+     FROM repositories_before WHERE TRUE ON CONFLICT (name) DO NOTHING",
+    "INSERT INTO metrics (name, taken_at, stars, forks, open_issues)
+     SELECT name, coalesce(unixepoch(scanned_at), 0) * 1000, stars, forks, open_issues FROM repositories_before
+     WHERE TRUE ON CONFLICT (name, taken_at) DO NOTHING",
+    "INSERT INTO failures (name, scan, reason, failed_at)
+     SELECT name, 0, reason, coalesce(unixepoch(failed_at), 0) * 1000 FROM failures_before
+     WHERE TRUE ON CONFLICT (name) DO NOTHING",
     "DROP TABLE repositories_before",
     "DROP TABLE failures_before",
 ];
