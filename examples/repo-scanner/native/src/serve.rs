@@ -16,6 +16,7 @@ use crate::{
     program::{self, Program},
     target::Target,
 };
+use axum::serve::ListenerExt;
 use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Notify};
 use tower_egress::{Clock, SleepUntil, TokioTimer, flags::Flags};
@@ -66,6 +67,11 @@ pub(crate) async fn serve(
     let address = listener.local_addr();
     let address = address.map_err(|error| Failure::failed("cannot serve", error))?;
     let router = http::router(program, token, Arc::clone(&wake));
+    // The end of an answer would wait 40 ms for the client to confirm its beginning.
+    let listener = listener.tap_io(|stream| {
+        // What is slow works all the same.
+        let _ = stream.set_nodelay(true);
+    });
     let ending = told.clone();
     let server =
         axum::serve(listener, router).with_graceful_shutdown(async move { ending.to_end().await });

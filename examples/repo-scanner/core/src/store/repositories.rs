@@ -59,6 +59,16 @@ fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, 
     Json::deserialize(deserializer).map(|Json(topics)| topics)
 }
 
+/// By the name that was asked for, or else by today's. With OR, SQLite reads all there are.
+fn by_name() -> String {
+    let columns = COLUMNS.join(", ");
+    format!(
+        "SELECT {columns} FROM repositories WHERE name = coalesce(\
+         (SELECT name FROM repositories WHERE name = ?1), \
+         (SELECT name FROM repositories WHERE full_name = ?1 COLLATE NOCASE LIMIT 1))"
+    )
+}
+
 impl<D: Database, T: Timer> Store<D, T> {
     /// Returns a repository, if it is known.
     ///
@@ -66,15 +76,9 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database.
     pub async fn repository(&self, name: &RepoName) -> Result<Option<Stored>, StoreError> {
-        // By today's name as well.
-        let columns = COLUMNS.join(", ");
-        let sql = format!(
-            "SELECT {columns} FROM repositories \
-             WHERE name = ?1 OR full_name = ?1 COLLATE NOCASE ORDER BY name <> ?1 LIMIT 1"
-        );
         let read = self
             .database
-            .first_as(Statement::new(sql).bind(name.as_str()));
+            .first_as(Statement::new(by_name()).bind(name.as_str()));
         self.monitored("db: read repository", read).await
     }
 
@@ -98,5 +102,33 @@ impl<D: Database, T: Timer> Store<D, T> {
     pub async fn find(&self, query: &Query, at_most: u32) -> Result<Vec<Stored>, StoreError> {
         let read = self.database.all_as(query.statement(&COLUMNS, at_most));
         self.monitored("db: read repositories", read).await
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use tower_egress::sql::sqlite::Sqlite;
+
+    #[test]
+    fn one_repository_is_found_without_reading_the_others() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let database = Sqlite::open_in_memory().await.unwrap();
+            for (_, file) in crate::MIGRATIONS {
+                for sql in tower_egress::sql::Script::new(file) {
+                    database.run(sql.to_owned().into()).await.unwrap();
+                }
+            }
+            let explain = format!("EXPLAIN QUERY PLAN {}", by_name());
+            let plan = database
+                .all(Statement::new(explain).bind("a/b"))
+                .await
+                .unwrap();
+            for step in plan {
+                let step: String = step.get_as("detail").unwrap();
+                assert!(!step.starts_with("SCAN"), "{step}");
+            }
+        });
     }
 }
