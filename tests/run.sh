@@ -12,7 +12,7 @@ set -euo pipefail
 # The facade's features that work on wasm32, comma-separated. The layers are tested there with their defaults.
 readonly wasm_features="metrics,tracing"
 
-readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm test-worker docs examples msrv house)
+readonly all=(tools wasm-tools format lint lint-wasm test features test-wasm test-worker test-dashboard docs examples msrv house)
 readonly quick=(tools format lint test features)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -235,21 +235,73 @@ worker_modules() {
     worker_dir=$out
 }
 
-# The npm packages of tests/worker, as its lock file has them, in the cache.
+# The npm packages of the folder $1, as its lock file has them, in the cache.
 npm_packages() {
-    local key home tmp
-    key=$(cat tests/worker/package.json tests/worker/package-lock.json <(node --version) | sha256sum | cut -c 1-12)
+    local folder=$1 key home tmp
+    key=$(cat "$folder/package.json" "$folder/package-lock.json" <(node --version) | sha256sum | cut -c 1-12)
     home=$cache/npm-$key
     if [[ ! -e $home/done ]]; then
         mkdir -p "$cache"
         tmp=$(mktemp -d "$cache/tmp.npm.XXXXXX")
-        cp tests/worker/package.json tests/worker/package-lock.json "$tmp"
+        cp "$folder/package.json" "$folder/package-lock.json" "$tmp"
         (cd "$tmp" && run npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
         touch "$tmp/done"
         rm -rf "$home"
         mv -T "$tmp" "$home"
     fi
-    ln -sfn "$home/node_modules" tests/worker/node_modules
+    ln -sfn "$home/node_modules" "$folder/node_modules"
+}
+
+# Finds a Chromium, or installs Debian's.
+find_chromium() {
+    local name
+    [[ -z ${CHROMIUM:-} ]] || return 0
+    if ! have chromium && ! have google-chrome && ! have chromium-browser; then
+        if [[ $(id -u) != 0 ]] || ! have apt-get; then
+            die "no Chromium (on Debian: apt-get install chromium); CHROMIUM=path names one that is elsewhere"
+        fi
+        run apt-get -qq update
+        run apt-get -qq install -y --no-install-recommends chromium
+    fi
+    for name in chromium google-chrome chromium-browser; do
+        if have "$name"; then
+            CHROMIUM=$(command -v "$name")
+            return
+        fi
+    done
+    die "Chromium was installed and is not here"
+}
+
+# Runs the dashboard's tests with these variables, and leaves what they print in $log.
+browse() {
+    (cd tests/dashboard && bounded 900 env CHROMIUM="$CHROMIUM" "$@" node --test --test-timeout=600000 --test-reporter=spec dashboard.test.mjs) | tee "$log"
+    grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in the browser"
+}
+
+part_test_dashboard() {
+    local CHROMIUM=${CHROMIUM:-} log place url="" server try
+    npm_packages tests/dashboard
+    find_chromium
+    "$CHROMIUM" --version
+    log=$(mktemp)
+    browse
+    grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in the browser"
+    # And once more at the real program, those that need no server that does what it is told.
+    run cargo build --locked -p repo-scanner
+    place=$(mktemp -d)
+    "${CARGO_TARGET_DIR:-$root/target}/debug/repo-scanner" serve --port 0 --db "$place/scan.db" 2>"$place/log" </dev/null &
+    server=$!
+    for try in $(seq 100); do
+        url=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+; Ctrl-C' "$place/log" | cut -d ';' -f 1 || true)
+        [[ -z $url ]] || break
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.2
+    done
+    [[ -n $url ]] || die "repo-scanner does not serve: $(cat "$place/log")"
+    browse DASHBOARD_URL="$url" || { kill "$server"; return 1; }
+    kill -INT "$server"
+    wait "$server" || die "repo-scanner did not end in order: $(cat "$place/log")"
+    rm -rf "$log" "$place"
 }
 
 # Builds the Worker of the tests with panics that unwind, which takes a nightly toolchain; says why not, if it cannot.
@@ -270,7 +322,7 @@ worker_that_unwinds() {
 
 part_test_worker() {
     part_wasm_tools
-    npm_packages
+    npm_packages tests/worker
     local worker_dir tests minimal log unwinding="" file
     local -a files=()
     wasm build --locked --target "$target" -p worker-tests

@@ -1,7 +1,7 @@
 //! Many rows of a table at once.
 
 use super::{
-    BulkError, Database, DatabaseExt, IntoRow, SqlError, SqlErrorKind, Written,
+    BulkError, Database, DatabaseExt, IntoRow, Limits, SqlError, SqlErrorKind, Statement, Written,
     bulk::{self, Operation, Plan, Rows, Shape},
 };
 use serde::de::DeserializeOwned;
@@ -152,10 +152,93 @@ impl Table {
         keys: impl IntoIterator<Item = impl IntoRow>,
     ) -> Result<Vec<T>, SqlError> {
         let mut read = Vec::new();
-        for part in self.plan(database, Operation::Select, keys)? {
+        for part in self.plan(database.limits(), Operation::Select, keys)? {
             read.extend(database.all_as(part.statement).await?);
         }
         Ok(read)
+    }
+
+    /// Returns the statements that [`insert`](Self::insert) would send, for a [`Transaction`](super::Transaction) with others.
+    ///
+    /// ```
+    /// use tower_egress::sql::{Database, Table, Transaction, TransactionError};
+    ///
+    /// /// Both, or neither, however many there are.
+    /// async fn store(
+    ///     database: &impl Database,
+    ///     repos: Vec<(i64, &str)>,
+    ///     gone: Vec<i64>,
+    /// ) -> Result<(), TransactionError> {
+    ///     let limits = database.limits();
+    ///     let table = Table::new("repos", ["id", "name"]).with_key(["id"]);
+    ///     let mut both = Transaction::new();
+    ///     both.push_all(table.delete_statements(&limits, gone)?);
+    ///     both.push_all(table.insert_statements(&limits, repos)?);
+    ///     both.commit(database).await?;
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a row cannot be sent, or the table is none. A transaction that becomes too large for one batch says so when it
+    /// is committed.
+    pub fn insert_statements<R: IntoRow>(
+        &self,
+        limits: &Limits,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<Statement>, SqlError> {
+        self.statements(limits, Operation::Insert, rows)
+    }
+
+    /// Returns the statements that [`upsert`](Self::upsert) would send; see [`insert_statements`](Self::insert_statements).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn upsert_statements<R: IntoRow>(
+        &self,
+        limits: &Limits,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<Statement>, SqlError> {
+        self.statements(limits, Operation::Upsert, rows)
+    }
+
+    /// Returns the statements that [`update`](Self::update) would send; see [`insert_statements`](Self::insert_statements).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn update_statements<R: IntoRow>(
+        &self,
+        limits: &Limits,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<Statement>, SqlError> {
+        self.statements(limits, Operation::Update, rows)
+    }
+
+    /// Returns the statements that [`delete`](Self::delete) would send; see [`insert_statements`](Self::insert_statements).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn delete_statements<R: IntoRow>(
+        &self,
+        limits: &Limits,
+        keys: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<Statement>, SqlError> {
+        self.statements(limits, Operation::Delete, keys)
+    }
+
+    fn statements<R: IntoRow>(
+        &self,
+        limits: &Limits,
+        operation: Operation,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<Statement>, SqlError> {
+        let plan = self.plan(*limits, operation, rows)?;
+        Ok(plan.map(|part| part.statement).collect())
     }
 
     async fn write<D: Database + ?Sized, R: IntoRow>(
@@ -164,7 +247,7 @@ impl Table {
         operation: Operation,
         rows: impl IntoIterator<Item = R>,
     ) -> Result<Written, BulkError> {
-        let plan = self.plan(database, operation, rows);
+        let plan = self.plan(database.limits(), operation, rows);
         let mut written = bulk::write(database, plan.map_err(BulkError::unsent)?).await?;
         if operation != Operation::Update {
             written.keys_missing = 0;
@@ -172,14 +255,13 @@ impl Table {
         Ok(written)
     }
 
-    fn plan<D: Database + ?Sized, R: IntoRow>(
+    fn plan<R: IntoRow>(
         &self,
-        database: &D,
+        limits: Limits,
         operation: Operation,
         rows: impl IntoIterator<Item = R>,
     ) -> Result<Plan<'_>, SqlError> {
         self.check(operation)?;
-        let limits = database.limits();
         let columns = self.shape.columns_of(operation);
         let columns: Vec<&str> = columns.iter().map(|&index| &*self.names[index]).collect();
         let rows = Rows::collect(rows, &columns, &limits)?;

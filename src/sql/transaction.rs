@@ -70,6 +70,12 @@ impl Transaction {
         self
     }
 
+    /// Adds statements: those of a [`Table`](super::Table), say.
+    pub fn push_all(&mut self, statements: impl IntoIterator<Item = Statement>) -> &mut Self {
+        self.steps.extend(statements.into_iter().map(Step::Push));
+        self
+    }
+
     /// Adds a guard, which sees what was done by the statements before it.
     ///
     /// It is a query for one value, and holds if there is a row and the value is neither 0 nor NULL: `SELECT 1 FROM …

@@ -1,70 +1,63 @@
 //! The part of GitHub's REST API that a scan needs.
 
-use crate::RepoName;
+mod error;
+mod page;
+mod redirect;
+mod repository;
+
+pub use self::{
+    error::NotFetched,
+    page::{NextPage, Page},
+    repository::Repository,
+};
+
+use crate::{RepoName, read};
 use http::{
     Response, StatusCode, Uri,
-    header::{ACCEPT, LOCATION, USER_AGENT},
+    header::{ACCEPT, ETAG, IF_NONE_MATCH, USER_AGENT},
 };
-use http_body::Body;
-use http_body_util::{LengthLimitError, Limited};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::error::Error as StdError;
-use tower_egress::{BoxError, DEFAULT_MAX_BYTES, Error, FetchExt, RequestBuilder, ResponseExt};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use tower_egress::{FetchExt, RequestBuilder};
 
-/// How many redirections are followed for one repository.
+/// How many redirections are followed for one request.
 const MAX_HOPS: usize = 3;
+/// The longest entity tag that is kept, in bytes.
+const MAX_ETAG: usize = 200;
 
 /// GitHub, at an address, through a client.
+///
+/// Redirections, which GitHub sends for what was renamed, are followed on the same server, three times at most. Each hop is a request of its own to
+/// the client, so that it pays what any other pays.
 #[derive(Clone, Debug)]
 pub struct GitHub<C> {
     client: C,
     base: String,
-    token: Option<String>,
+    token: Option<Token>,
 }
 
-/// A repository as a scan keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Repository {
-    /// GitHub's number for it.
-    pub id: i64,
-    /// `owner/name`, as GitHub writes it today; it may differ from what was asked for after a renaming.
-    pub full_name: String,
-    /// What it is, in its owner's words.
-    pub description: Option<String>,
-    /// The main language.
-    pub language: Option<String>,
-    /// The stars.
-    #[serde(rename = "stargazers_count")]
-    pub stars: i64,
-    /// The forks.
-    #[serde(rename = "forks_count")]
-    pub forks: i64,
-    /// The open issues, pull requests included.
-    #[serde(rename = "open_issues_count")]
-    pub open_issues: i64,
-    /// The topics.
-    #[serde(default, deserialize_with = "none_if_null")]
-    pub topics: Vec<String>,
-    /// When somebody last pushed to it.
-    pub pushed_at: Option<String>,
+/// A token, which nobody is shown.
+#[derive(Clone)]
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
-/// Why a repository was not fetched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotFetched {
-    /// There was no response that could be read: none at all, or one of another status.
-    #[error(transparent)]
-    NoResponse(Error),
-    /// There was one, and its body broke off, took too long, or is no repository.
-    #[error(transparent)]
-    Body(Error),
-    /// There was one, and its body is larger than what is read.
-    #[error("the response is larger than {max} bytes")]
-    TooLarge {
-        /// How much is read.
-        max: usize,
+/// What became of a repository since it was fetched last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It was not fetched before, or is another today.
+    New {
+        /// It.
+        repository: Repository,
+        /// Names this state of it: see [`GitHub::repository`].
+        etag: Option<String>,
     },
+    /// It is what it was.
+    Unchanged,
 }
 
 impl<C> GitHub<C> {
@@ -80,7 +73,7 @@ impl<C> GitHub<C> {
     /// Sends this token along.
     #[must_use]
     pub fn with_token(mut self, token: Option<String>) -> Self {
-        self.token = token;
+        self.token = token.map(Token);
         self
     }
 }
@@ -88,26 +81,127 @@ impl<C> GitHub<C> {
 impl<C: FetchExt> GitHub<C> {
     /// Fetches one repository, also if it has another name today.
     ///
-    /// GitHub redirects from an old name, which is followed on the same server, three times at most. Each hop is a
-    /// request of its own to the client, so that it pays what any other pays.
+    /// With the `etag` of an earlier answer it is only asked whether it has changed; that it has not
+    /// [costs no quota](https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate).
     ///
     /// # Errors
     ///
     /// Whatever the stack or the server answers; see [`tower_egress::ErrorKind`].
-    pub async fn repository(&self, name: &RepoName) -> Result<Repository, NotFetched> {
-        let mut url = format!("{}/repos/{name}", self.base);
-        for _ in 0..MAX_HOPS {
-            let response = self.send(&url).await?;
-            match moved(&url, &response) {
-                Some(next) => url = next,
-                None => return read(response).await,
-            }
+    pub async fn repository(
+        &self,
+        name: &RepoName,
+        etag: Option<&str>,
+    ) -> Result<Fetched, NotFetched> {
+        let url = format!("{}/repos/{name}", self.base);
+        let (_, response) = self.follow(url, etag).await?;
+        if response.status() == StatusCode::NOT_MODIFIED && etag.is_some() {
+            return Ok(Fetched::Unchanged);
         }
-        read(self.send(&url).await?).await
+        let etag = response.headers().get(ETAG);
+        let etag = etag.and_then(|etag| Some(etag.to_str().ok()?.to_owned()));
+        let etag = etag.filter(|etag| etag.len() <= MAX_ETAG);
+        let repository: Repository = read::json(response).await?;
+        Ok(Fetched::New {
+            repository: repository.within_bounds(),
+            etag,
+        })
     }
 
-    async fn send(&self, url: &str) -> Result<Response<C::ResponseBody>, NotFetched> {
-        self.get(url).send().await.map_err(NotFetched::NoResponse)
+    /// Fetches how many bytes of each language a repository has.
+    ///
+    /// # Errors
+    ///
+    /// As [`repository`](Self::repository).
+    pub async fn languages(&self, name: &RepoName) -> Result<BTreeMap<String, u64>, NotFetched> {
+        let url = format!("{}/repos/{name}/languages", self.base);
+        read::json(self.follow(url, None).await?.1).await
+    }
+
+    /// Fetches the first page of an owner's repositories, a hundred of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`repository`](Self::repository).
+    pub async fn repositories_of(&self, owner: &str) -> Result<Page<Repository>, NotFetched> {
+        let owner = path_segment(owner);
+        let url = format!("{}/users/{owner}/repos?per_page=100", self.base);
+        self.page(url).await
+    }
+
+    /// Searches repositories, and fetches the first hundred that are found; GitHub shows a thousand at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`repository`](Self::repository).
+    pub async fn search(&self, query: &str) -> Result<Page<Repository>, NotFetched> {
+        let query = query_value(query);
+        let url = format!("{}/search/repositories?per_page=100&q={query}", self.base);
+        self.found(url).await
+    }
+
+    /// Fetches the next page of a list or a search.
+    ///
+    /// # Errors
+    ///
+    /// As [`repository`](Self::repository).
+    pub async fn next_page(&self, next: NextPage) -> Result<Page<Repository>, NotFetched> {
+        let is_search = next.0.contains("/search/");
+        match is_search {
+            true => self.found(next.0).await,
+            false => self.page(next.0).await,
+        }
+    }
+
+    async fn page(&self, url: String) -> Result<Page<Repository>, NotFetched> {
+        self.list(url, |items: Vec<Repository>| items).await
+    }
+
+    async fn found(&self, url: String) -> Result<Page<Repository>, NotFetched> {
+        #[derive(Deserialize)]
+        struct Found {
+            items: Vec<Repository>,
+        }
+        self.list(url, |found: Found| found.items).await
+    }
+
+    async fn list<T: DeserializeOwned>(
+        &self,
+        url: String,
+        items: impl FnOnce(T) -> Vec<Repository>,
+    ) -> Result<Page<Repository>, NotFetched> {
+        let (url, response) = self.follow(url, None).await?;
+        let next = page::next(&url, response.headers());
+        let items = items(read::json(response).await?);
+        Ok(Page { items, next })
+    }
+
+    /// Sends a request, and follows where it is sent. Returns from where the response is, too.
+    async fn follow(
+        &self,
+        mut url: String,
+        etag: Option<&str>,
+    ) -> Result<(String, Response<C::ResponseBody>), NotFetched> {
+        for _ in 0..MAX_HOPS {
+            let response = self.send(&url, etag).await?;
+            match redirect::moved(&url, &response) {
+                Some(next) => url = next,
+                None => return Ok((url, response)),
+            }
+        }
+        let response = self.send(&url, etag).await?;
+        Ok((url, response))
+    }
+
+    async fn send(
+        &self,
+        url: &str,
+        etag: Option<&str>,
+    ) -> Result<Response<C::ResponseBody>, NotFetched> {
+        let mut request = self.get(url);
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        request.send().await.map_err(NotFetched::NoResponse)
     }
 
     fn get(&self, url: &str) -> RequestBuilder<C> {
@@ -118,128 +212,28 @@ impl<C: FetchExt> GitHub<C> {
             // GitHub refuses requests without one.
             .header(USER_AGENT, "tower-egress-repo-scanner");
         match &self.token {
-            Some(token) => request.bearer(token),
+            Some(Token(token)) => request.bearer(token),
             None => request,
         }
     }
 }
 
-/// Reads a repository; a body that is too large is given up as soon as that is known.
-async fn read<B>(response: Response<B>) -> Result<Repository, NotFetched>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    let max = DEFAULT_MAX_BYTES;
-    let response = response
-        .error_for_status()
-        .map_err(NotFetched::NoResponse)?;
-    // `Limited` would state its own limit for a body that states more.
-    if u64::try_from(max).is_ok_and(|max| response.body().size_hint().lower() > max) {
-        return Err(NotFetched::TooLarge { max });
-    }
-    let limited = response.map(|body| Limited::new(body, max));
-    limited.into_json().await.map_err(|error| {
-        let mut chain = std::iter::successors(error.source(), |&error| error.source());
-        if chain.any(|error| error.is::<LengthLimitError>()) {
-            NotFetched::TooLarge { max }
-        } else {
-            NotFetched::Body(error)
-        }
-    })
+/// Writes a text as one segment of a path.
+fn path_segment(text: &str) -> String {
+    query_value(text).replace('+', "%20")
 }
 
-/// Takes `null` for an empty list, which some servers write so.
-fn none_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// Returns where a response sends us, if that is on the same server: our token is for no other.
-fn moved<B>(from: &str, response: &Response<B>) -> Option<String> {
-    let moved = matches!(
-        response.status(),
-        StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT
-    );
-    let location = response.headers().get(LOCATION).filter(|_| moved)?;
-    let location = location.to_str().ok()?;
-    let from: Uri = from.parse().ok()?;
-    let (scheme, authority) = (from.scheme()?, from.authority()?);
-    let to = if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else {
-        location.to_owned()
-    };
-    let to: Uri = to.parse().ok()?;
-    (origin(&to)? == origin(&from)?).then(|| to.to_string())
-}
-
-/// What makes two URLs those of one server.
-fn origin(uri: &Uri) -> Option<(&str, String, u16)> {
-    let scheme = uri.scheme_str()?;
-    let default = if scheme == "https" { 443 } else { 80 };
-    let host = uri.host()?.to_ascii_lowercase();
-    Some((scheme, host, uri.port_u16().unwrap_or(default)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn moved_to(status: u16, location: &str) -> Option<String> {
-        let response = Response::builder()
-            .status(status)
-            .header(LOCATION, location);
-        moved(
-            "https://api.github.com/repos/a/b",
-            &response.body(()).unwrap(),
-        )
-    }
-
-    #[test]
-    fn topics_may_be_missing_or_null() {
-        let rest = r#""id":1,"full_name":"a/b","stargazers_count":1,"forks_count":1,"open_issues_count":0"#;
-        for topics in ["", r#","topics":null"#, r#","topics":[]"#] {
-            let repository: Repository =
-                serde_json::from_str(&format!("{{{rest}{topics}}}")).unwrap();
-            assert!(repository.topics.is_empty());
-        }
-        let topics = format!(r#"{{{rest},"topics":["a"]}}"#);
-        let repository: Repository = serde_json::from_str(&topics).unwrap();
-        assert_eq!(repository.topics, ["a"]);
-    }
-
-    #[test]
-    fn a_redirection_is_followed_on_the_same_server_only() {
-        let there = Some("https://api.github.com/repositories/1".to_owned());
-        for status in [301, 302, 307, 308] {
-            let location = "https://api.github.com/repositories/1";
-            assert_eq!(moved_to(status, location), there, "{status}");
-        }
-        for same in [
-            "/repositories/1",
-            "//api.github.com/repositories/1",
-            "https://api.github.com/repositories/1#fragment",
-        ] {
-            assert_eq!(moved_to(301, same), there, "{same}");
-        }
-        assert!(moved_to(301, "https://API.github.com:443/a?b=c").is_some());
-        for other in [
-            "https://evil.example/repositories/1",
-            "//evil.example/repositories/1",
-            "https://api.github.com@evil.example/",
-            "https://api.github.com:8443/",
-            "http://api.github.com/repositories/1",
-            "repositories/1",
-            "",
-        ] {
-            assert_eq!(moved_to(301, other), None, "{other}");
-        }
-        for status in [200, 300, 303, 304, 404] {
-            assert_eq!(moved_to(status, "/a"), None, "{status}");
+/// Writes a text as a value in a query.
+fn query_value(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                written.push(char::from(byte));
+            }
+            b' ' => written.push('+'),
+            _ => written += &format!("%{byte:02X}"),
         }
     }
+    written
 }

@@ -4,17 +4,38 @@
 //! `tower-egress`, and hands each [`Outcome`] to whoever keeps it. It holds a bounded number of
 //! repositories at any time, however long the list.
 
+mod analyst;
+mod anthropic;
 mod github;
+mod job;
 mod options;
 mod outcome;
+mod read;
 mod reason;
 mod repos;
 mod scan;
+mod scans;
+mod store;
+mod target;
+mod web;
 
 pub use self::{
-    github::{GitHub, NotFetched, Repository},
+    analyst::Analyst,
+    anthropic::{Anthropic, NoKey},
+    github::{Fetched, GitHub, NextPage, NotFetched, Page, Repository},
+    job::{Ended, Job, JobError, Slice},
     options::ScanOptions,
     outcome::{Failed, Outcome, Scanned, Stopped, Summary},
-    repos::{NotARepository, RepoName, ReposError, repos},
+    repos::{ListKey, NotARepository, RepoName, ReposError, repos},
     scan::Scanner,
+    scans::{Begun, Scans},
+    store::{
+        BeginError, Business, Cursor, KEPT_FOR, MIGRATIONS, Metrics, Moment, NoCursor, Order,
+        Query, Running, ScanState, ScanStatus, Sort, Store, StoreError, Stored,
+    },
+    target::Target,
+    web::{AnswerBody, CATALOGUE_KEY, Cause, Problem, Scope, Web},
 };
+
+/// The 1,200 repositories that ship with the program: `owner/name` and further columns, separated by tabs.
+pub const CATALOGUE: &str = include_str!("../../data/repositories.tsv");

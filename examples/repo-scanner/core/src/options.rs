@@ -7,6 +7,7 @@ use std::{num::NonZeroUsize, time::Duration};
 /// # Defaults
 ///
 /// - 16 repositories at a time: enough to keep six connections and a rate limit busy
+/// - no more than 512 that are fetched and not kept yet
 /// - up to 65 minutes of patience with rate limits, for each repository: GitHub's own window is an hour, and what is
 ///   given up a second before its end is lost
 /// - a repository that the server puts off, after all the stack's retries, is asked for again five times
@@ -17,6 +18,8 @@ use std::{num::NonZeroUsize, time::Duration};
 pub struct ScanOptions {
     /// How many repositories are worked on at a time; most of them wait for the rate limit.
     pub at_once: NonZeroUsize,
+    /// How many may be fetched and not kept yet; beyond, no more are fetched.
+    pub backlog: NonZeroUsize,
     /// How long a repository may wait in all when a rate limit or the server says "later".
     pub patience: Duration,
     /// How often a repository is asked for again that the server refuses with a time to come back.
@@ -31,6 +34,7 @@ impl Default for ScanOptions {
     fn default() -> Self {
         Self {
             at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+            backlog: NonZeroUsize::new(512).unwrap_or(NonZeroUsize::MIN),
             patience: Duration::from_secs(3900),
             put_off: 5,
             broken_bodies: 2,

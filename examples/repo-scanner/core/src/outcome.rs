@@ -1,6 +1,6 @@
 //! What comes of a scan: of one repository, and of all.
 
-use crate::{RepoName, Repository};
+use crate::{Repository, Target};
 use std::collections::BTreeMap;
 
 /// What became of one repository.
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub enum Outcome {
     /// It was fetched.
     Scanned(Scanned),
+    /// It is as it was when it was fetched last.
+    Unchanged(Target),
     /// It was not.
     Failed(Failed),
 }
@@ -15,19 +17,32 @@ pub enum Outcome {
 /// A repository that was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned {
-    /// The name that was asked for. Since then it may have got [another](Repository::full_name).
-    pub name: RepoName,
+    /// What was asked for. Since then it may have got [another name](Repository::full_name).
+    pub target: Target,
     /// What it is today.
     pub repository: Repository,
+    /// Names this state of it.
+    pub etag: Option<String>,
 }
 
 /// A repository that could not be scanned, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// Its name.
-    pub name: RepoName,
+    /// What was asked for.
+    pub target: Target,
     /// Why, in few words that are the same for the same cause.
     pub reason: String,
+}
+
+impl Outcome {
+    /// Returns what was asked for.
+    pub const fn target(&self) -> &Target {
+        match self {
+            Self::Scanned(scanned) => &scanned.target,
+            Self::Unchanged(target) => target,
+            Self::Failed(failed) => &failed.target,
+        }
+    }
 }
 
 /// Why a scan ended before its list did.
@@ -59,6 +74,8 @@ pub enum Stopped<L, K> {
 pub struct Summary {
     /// Repositories fetched and kept.
     pub scanned: u64,
+    /// Repositories that are as they were when they were fetched last.
+    pub unchanged: u64,
     /// Repositories that failed.
     pub failed: u64,
     /// How many failed for which reason.

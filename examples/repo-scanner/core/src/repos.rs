@@ -6,7 +6,7 @@ use std::{fmt, io, num::NonZeroUsize};
 const MAX_NAME: usize = 100;
 
 /// A repository's `owner/name`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct RepoName(Box<str>);
 
 impl RepoName {
@@ -40,6 +40,40 @@ impl RepoName {
 impl fmt::Display for RepoName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What a list is called: a sum of its names in their order, by which it is known again.
+///
+/// It is the same for every program and every version, so that a scan can go on after an upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListKey(u64);
+
+impl ListKey {
+    /// That of a list without names.
+    pub const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Adds the next name.
+    pub fn add(&mut self, name: &RepoName) {
+        // FNV-1a of 64 bits; no name has a line break.
+        let bytes = name.as_str().bytes().chain([b'\n']);
+        self.0 = bytes.fold(self.0, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    }
+}
+
+impl Default for ListKey {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for ListKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -149,6 +183,20 @@ mod tests {
             names("a/b\nfull_name\n").is_err(),
             "a heading is the first line"
         );
+    }
+
+    #[test]
+    fn a_list_is_known_again_by_its_names_and_their_order() {
+        let key = |names: &[&str]| {
+            let mut key = ListKey::new();
+            let names = names.iter().map(|name| RepoName::parse(name).unwrap());
+            names.for_each(|name| key.add(&name));
+            key.to_string()
+        };
+        assert_eq!(key(&[]), "cbf29ce484222325");
+        assert_eq!(key(&["a/b"]), "727aee827e1872d1");
+        assert_ne!(key(&["a/b", "c/d"]), key(&["c/d", "a/b"]));
+        assert_ne!(key(&["a/bc", "d/e"]), key(&["a/b", "cd/e"]));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The scan itself.
 
 use crate::{
-    Failed, GitHub, NotFetched, Outcome, RepoName, Repository, ScanOptions, Scanned, Stopped,
-    Summary,
+    Failed, Fetched, GitHub, NotFetched, Outcome, ScanOptions, Scanned, Stopped, Summary, Target,
     reason::{Reason, ServerIs},
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
@@ -37,52 +36,70 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
 
     /// Scans the repositories of a list and hands each outcome to `keep`, in the order in which they come.
     ///
-    /// Every repository of the list is handed over once, unless the scan is stopped. What was handed over by then is
-    /// in the summary. When `stop` is done, requests under way are dropped, and what was fetched is handed over; so they are
-    /// when outcomes cannot be kept, or the server is gone: some of them may wait for an hour.
+    /// The list is read as there is room, so it may be of any length. Every repository of it is handed over once, unless
+    /// the scan is stopped. What was handed over by then is in the summary. When `stop` is done, requests under way are
+    /// dropped, and what was fetched is handed over; so they are when outcomes cannot be kept, or the server is gone: some
+    /// of them may wait for an hour.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future drops the requests under way. Outcomes that were handed to `keep` are kept if it keeps them.
-    pub async fn scan<L, K>(
+    pub async fn scan<N: Into<Target>, L, K>(
         &self,
-        list: impl IntoIterator<Item = Result<RepoName, L>>,
+        list: impl Stream<Item = Result<N, L>>,
         keep: impl AsyncFn(Outcome) -> Result<(), K>,
         stop: impl Future<Output = ()>,
     ) -> (Summary, Result<(), Stopped<L, K>>) {
-        let mut list = list.into_iter().fuse().peekable();
+        let mut list = pin!(list.fuse().peekable());
         let mut stop = pin!(stop);
         let mut summary = Summary::default();
         // Apart, so that what is told to end can end without what was fetched, and nobody who waits for a connection
         // waits for the database.
         let (mut fetching, mut keeping) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let hand_over = async |(outcome, failure)| keep(outcome).await.map(|()| failure);
+        let hand_over = async |(outcome, became)| keep(outcome).await.map(|()| became);
         let mut broken_in_a_row = 0;
         // Set to end the scan; what was fetched is handed over first.
         let mut stopped = None;
         let mut interrupted = false;
         loop {
-            while stopped.is_none() && fetching.len() + keeping.len() < self.options.at_once.get() {
-                match list.next() {
-                    Some(Ok(name)) => fetching.push(self.one(name)),
-                    Some(Err(error)) => stopped = Some(Stopped::List(error)),
-                    None => break,
-                }
-            }
             let next = poll_fn(|cx| {
-                while let Poll::Ready(Some(fetched)) = fetching.poll_next_unpin(cx) {
-                    keeping.push(hand_over(fetched));
+                let mut moves = true;
+                while std::mem::take(&mut moves) {
+                    if stopped.is_none() && self.has_room(fetching.len(), keeping.len()) {
+                        match list.as_mut().poll_next(cx) {
+                            Poll::Ready(Some(Ok(target))) => {
+                                fetching.push(self.one(target.into()));
+                                moves = true;
+                            }
+                            Poll::Ready(Some(Err(error))) => stopped = Some(Stopped::List(error)),
+                            Poll::Ready(None) | Poll::Pending => {}
+                        }
+                    }
+                    while let Poll::Ready(Some(fetched)) = fetching.poll_next_unpin(cx) {
+                        keeping.push(hand_over(fetched));
+                        moves = true;
+                    }
                 }
                 if !interrupted && stop.as_mut().poll(cx).is_ready() {
                     interrupted = true;
                     // Who is told to end when there is only something left to keep has done it all.
-                    if !fetching.is_empty() || list.peek().is_some() {
+                    let more = !matches!(list.as_mut().poll_peek(cx), Poll::Ready(None));
+                    if !fetching.is_empty() || more {
                         fetching.clear();
                         stopped.get_or_insert(Stopped::Interrupted);
                     }
                 }
                 match keeping.poll_next_unpin(cx) {
                     Poll::Ready(None) if !fetching.is_empty() => Poll::Pending,
+                    Poll::Ready(None) if stopped.is_none() => match list.as_mut().poll_peek(cx) {
+                        Poll::Ready(None) => Poll::Ready(None),
+                        Poll::Pending => Poll::Pending,
+                        // It has come just now.
+                        Poll::Ready(Some(_)) => {
+                            cx.waker().wake_by_ref();
+                            Poll::Pending
+                        }
+                    },
                     kept => kept,
                 }
             });
@@ -90,11 +107,15 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                 break;
             };
             match kept {
-                Ok(None) => {
+                Ok(Became::Scanned) => {
                     broken_in_a_row = 0;
                     summary.scanned += 1;
                 }
-                Ok(Some(Reason { text, server })) => {
+                Ok(Became::Unchanged) => {
+                    broken_in_a_row = 0;
+                    summary.unchanged += 1;
+                }
+                Ok(Became::Failed(Reason { text, server })) => {
                     match server {
                         ServerIs::There => broken_in_a_row = 0,
                         ServerIs::Unknown => {}
@@ -119,28 +140,44 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         (summary, stopped.map_or(Ok(()), Err))
     }
 
+    const fn has_room(&self, fetching: usize, keeping: usize) -> bool {
+        fetching < self.options.at_once.get() && keeping < self.options.backlog.get()
+    }
+
     /// Fetches one repository, or says why that did not work.
-    async fn one(&self, name: RepoName) -> (Outcome, Option<Reason>) {
-        match self.fetch(&name).await {
-            Ok(repository) => (Outcome::Scanned(Scanned { name, repository }), None),
+    async fn one(&self, target: Target) -> (Outcome, Became) {
+        match self.fetch(&target).await {
+            Ok(Fetched::New { repository, etag }) => {
+                let scanned = Scanned {
+                    target,
+                    repository,
+                    etag,
+                };
+                (Outcome::Scanned(scanned), Became::Scanned)
+            }
+            Ok(Fetched::Unchanged) => (Outcome::Unchanged(target), Became::Unchanged),
             Err(error) => {
                 let reason = Reason::of(&error);
                 let failed = Failed {
-                    name,
+                    target,
                     reason: reason.text.clone(),
                 };
-                (Outcome::Failed(failed), Some(reason))
+                (Outcome::Failed(failed), Became::Failed(reason))
             }
         }
     }
 
     /// Fetches, and asks again when it is told "later" and there is patience left, or the response breaks off.
-    async fn fetch(&self, name: &RepoName) -> Result<Repository, NotFetched> {
+    async fn fetch(&self, target: &Target) -> Result<Fetched, NotFetched> {
         let until = self.timer.now() + self.options.patience;
         let (mut broken_bodies, mut put_off) = (0, 0);
         loop {
-            let error = match self.github.repository(name).await {
-                Ok(repository) => return Ok(repository),
+            let fetched = self
+                .github
+                .repository(&target.name, target.etag.as_deref())
+                .await;
+            let error = match fetched {
+                Ok(fetched) => return Ok(fetched),
                 Err(error) => error,
             };
             let wait = match &error {
@@ -175,4 +212,11 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
             SleepUntil::new(self.timer.clone(), again).await;
         }
     }
+}
+
+/// What became of a repository, for the summary.
+enum Became {
+    Scanned,
+    Unchanged,
+    Failed(Reason),
 }

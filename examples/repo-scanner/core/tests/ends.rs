@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use egress_time::{Clock, ManualTimer};
+use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::Full;
 use repo_scanner_core::{GitHub, Outcome, RepoName, ScanOptions, Scanner, Stopped, Summary};
@@ -72,9 +73,10 @@ fn scan<K>(
     let base = "http://example.com".parse().unwrap();
     let github = GitHub::new(egress.layer(Server(answer)), &base);
     let scanner = Scanner::new(github, timer.clone(), ScanOptions::default());
-    let names = (0..count).map(|number| Ok(RepoName::parse(&format!("a/{number}")).unwrap()));
+    let names = (0..count)
+        .map(|number| Ok::<_, Infallible>(RepoName::parse(&format!("a/{number}")).unwrap()));
     let started = timer.now();
-    let (summary, ended) = timer.run(scanner.scan(names, keep, stop));
+    let (summary, ended) = timer.run(scanner.scan(stream::iter(names), keep, stop));
     (summary, ended, timer.now() - started)
 }
 

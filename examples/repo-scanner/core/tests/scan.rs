@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use egress_time::{Clock, ManualTimer};
+use futures_util::stream;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use repo_scanner_core::{GitHub, Outcome, RepoName, ScanOptions, Scanner, Stopped, Summary};
@@ -168,14 +169,15 @@ fn scan(
     let base = "http://example.com".parse().unwrap();
     let github = GitHub::new(egress.layer(server.clone()), &base);
     let scanner = Scanner::new(github, timer.clone(), ScanOptions::default());
-    let names = (0..count).map(|n| Ok(RepoName::parse(&format!("a/{n}")).unwrap()));
+    let names =
+        (0..count).map(|n| Ok::<_, Infallible>(RepoName::parse(&format!("a/{n}")).unwrap()));
     let kept = RefCell::new(0);
     let keep = async |_: Outcome| {
         *kept.borrow_mut() += 1;
         Ok(())
     };
     let started = timer.now();
-    let (summary, ended) = timer.run(scanner.scan(names, keep, stop));
+    let (summary, ended) = timer.run(scanner.scan(stream::iter(names), keep, stop));
     assert_eq!(summary.scanned + summary.failed, *kept.borrow());
     (summary, ended, (timer.now() - started).as_secs())
 }

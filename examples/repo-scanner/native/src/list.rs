@@ -1,7 +1,7 @@
 //! The list of repositories of one scan.
 
-use crate::{catalogue::CATALOGUE, failure::Failure};
-use repo_scanner_core::{RepoName, ReposError, repos};
+use crate::failure::Failure;
+use repo_scanner_core::{CATALOGUE, CATALOGUE_KEY, ListKey, RepoName, ReposError, repos};
 use std::{
     fs::File,
     io::{BufRead, BufReader, Cursor, Seek},
@@ -12,6 +12,7 @@ use std::{
 pub(crate) struct List {
     names: Box<dyn BufRead>,
     count: u64,
+    key: String,
 }
 
 impl List {
@@ -24,6 +25,7 @@ impl List {
             return Ok(Self {
                 names: Box::new(CATALOGUE.as_bytes()),
                 count: repos(CATALOGUE.as_bytes()).fold(0, |count, _| count + 1),
+                key: CATALOGUE_KEY.to_owned(),
             });
         };
         let place = path.display();
@@ -37,10 +39,11 @@ impl List {
             )));
         }
         let twice = kind.is_file();
-        let (mut count, mut kept) = (0, Vec::new());
+        let (mut count, mut kept, mut key) = (0, Vec::new(), ListKey::new());
         for name in repos(BufReader::new(&file)) {
             let name = name.map_err(wrong)?;
             count += 1;
+            key.add(&name);
             if !twice {
                 kept.extend_from_slice(name.as_str().as_bytes());
                 kept.push(b'\n');
@@ -55,12 +58,18 @@ impl List {
         } else {
             Box::new(Cursor::new(kept))
         };
-        Ok(Self { names, count })
+        let key = key.to_string();
+        Ok(Self { names, count, key })
     }
 
     /// Returns how many repositories are in it.
     pub(crate) const fn len(&self) -> u64 {
         self.count
+    }
+
+    /// Returns what it is called, by which it is known again.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// Returns its names, read one at a time.

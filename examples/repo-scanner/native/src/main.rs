@@ -1,21 +1,28 @@
 //! repo-scanner: scans GitHub repositories through the whole stack of tower-egress, into SQLite.
 //!
-//! Without arguments it starts a strict test server inside itself and scans the repositories that it ships with.
+//! Without arguments it starts a strict test server inside itself, scans the repositories that it ships with, and serves a
+//! dashboard.
 
-mod catalogue;
+mod asked;
 mod cli;
 mod client;
+mod config;
+mod database;
+mod demo;
 mod failure;
+mod flags;
 mod interrupt;
 mod list;
+mod lock;
 mod memory;
 mod origin;
 mod output;
+mod program;
 mod quota;
 mod report;
 mod scan;
+mod serve;
 mod stack;
-mod store;
 mod target;
 
 use clap::Parser;
@@ -36,7 +43,9 @@ fn main() -> ExitCode {
             let result = runtime.block_on(async {
                 match command {
                     cli::Command::Scan(options) => scan::run(*options).await,
+                    cli::Command::Serve(options) => serve::run(*options).await,
                     cli::Command::Origin(options) => origin::run(options).await,
+                    cli::Command::Demo(options) => demo::run(*options).await,
                 }
             });
             // A name that is being looked up would hold the end up.

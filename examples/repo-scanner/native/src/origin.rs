@@ -1,7 +1,39 @@
 //! The strict test server, alone.
 
-use crate::{catalogue::CATALOGUE, cli::OriginArgs, failure::Failure, interrupt, output, quota};
+use crate::{cli::share, failure::Failure, interrupt, output, quota};
+use clap::Args;
+use repo_scanner_core::CATALOGUE;
 use strict_origin::{Catalogue, FaultPlan, NamedRule, StrictOrigin};
+
+/// How to run the test server.
+#[derive(Debug, Args)]
+pub(crate) struct OriginArgs {
+    /// The port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value = "8788")]
+    port: u16,
+
+    /// What an API permits, for example github=600/1s,burst=10,spacing=5ms; may be given once for each API
+    ///
+    /// Requests per time, with us, ms, s, m or h; then any of these:
+    ///
+    ///   burst=N        so many at once; more are told at the end
+    ///   spacing=TIME   this far apart; what is closer is told at the end
+    ///   concurrent=N   so many in flight; more are refused
+    ///   jitter=TIME    how early a request may come and not be told [default: 10ms]
+    ///   slack=TIME     how much shorter the time is made, in which more are refused [default: 0]
+    ///
+    /// Without it nothing is limited.
+    #[arg(long, verbatim_doc_comment, value_name = "API=QUOTA", value_parser = quota::parse)]
+    quota: Vec<NamedRule>,
+
+    /// The share of requests that are answered with a fault, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
+    faults: f64,
+
+    /// Decides which requests meet which fault
+    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    seed: u64,
+}
 
 /// Runs the server until Ctrl-C, then prints what it saw.
 pub(crate) async fn run(options: OriginArgs) -> Result<(), Failure> {
@@ -9,8 +41,7 @@ pub(crate) async fn run(options: OriginArgs) -> Result<(), Failure> {
     let origin = start(&options.quota, options.port, options.faults, options.seed).await?;
     interrupt::heeded(async |told| {
         output::print(origin.url())?;
-        // Who could tell is there as long as this is.
-        let _ = told.await;
+        told.to_end().await;
         output::print(origin.shutdown().await)
     })
     .await

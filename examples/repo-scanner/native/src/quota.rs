@@ -23,6 +23,13 @@ impl Pace {
         concurrent: None,
     };
 
+    /// Anthropic's, as well.
+    pub(crate) const ANTHROPIC: Self = Self {
+        asked: Quota::ANTHROPIC,
+        quota: Quota::ANTHROPIC,
+        concurrent: None,
+    };
+
     /// Makes the window a hundredth longer than the server's: a request that departs just in time may arrive a little
     /// early, when the one that it must keep its distance from was delayed on its way.
     pub(crate) fn new(named: &NamedRule) -> Result<Self, Failure> {
@@ -136,16 +143,28 @@ pub(crate) fn once_each(rules: &[NamedRule]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the one rule that a scan can use.
-pub(crate) fn of_scan(rules: Vec<NamedRule>) -> Result<Option<NamedRule>, Failure> {
+/// Returns the rules that a scan can use: GitHub's, and Anthropic's.
+pub(crate) fn of_scan(
+    rules: Vec<NamedRule>,
+) -> Result<(Option<NamedRule>, Option<NamedRule>), Failure> {
     once_each(&rules)?;
-    if let Some(named) = rules.iter().find(|named| named.api != Api::Github) {
-        let api = named.api;
-        return Err(Failure::usage(format!(
-            "--quota {api}=: a scan asks nothing of that API; expected github=QUOTA"
-        )));
+    let (mut github, mut anthropic) = (None, None);
+    for named in rules {
+        match named.api {
+            Api::Github => github = Some(named),
+            Api::Anthropic => anthropic = Some(named),
+            other => {
+                let expected = "github=QUOTA or anthropic=QUOTA";
+                return Err(asks_nothing_of(other, expected));
+            }
+        }
     }
-    Ok(rules.into_iter().next())
+    Ok((github, anthropic))
+}
+
+pub(crate) fn asks_nothing_of(api: impl fmt::Display, expected: &str) -> Failure {
+    let why = "a scan asks nothing of that API";
+    Failure::usage(format!("--quota {api}=: {why}; expected {expected}"))
 }
 
 #[cfg(test)]

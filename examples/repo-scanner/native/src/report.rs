@@ -10,13 +10,20 @@ use tower_egress::{Egress, PhaseStatus, Timer};
 pub(crate) struct Report {
     /// Whether Ctrl-C ended the scan, so that this is a part of it.
     interrupted: bool,
+    /// Those that are as they were among them.
     scanned: u64,
+    unchanged: u64,
     failed: u64,
+    /// How many were done when an interrupted scan went on.
+    pub(crate) already_done: u64,
+    /// How many were described, if somebody asked for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) analysed: Option<u64>,
     requests: u64,
     retries: u64,
     throttled: u64,
     peak_in_flight: usize,
-    peak_rss_bytes: Option<u64>,
+    pub(crate) peak_rss_bytes: Option<u64>,
     elapsed_ms: u128,
     p50_ms: f64,
     p95_ms: f64,
@@ -31,7 +38,6 @@ impl Report {
         interrupted: bool,
         egress: &Egress<T, X>,
         elapsed: Duration,
-        peak_rss: Option<u64>,
     ) -> Self {
         let status = egress.status();
         let all = status.performance.get("all").cloned().unwrap_or_default();
@@ -39,13 +45,16 @@ impl Report {
         let limits = status.rate_limits.values();
         Self {
             interrupted,
-            scanned: summary.scanned,
+            scanned: summary.scanned + summary.unchanged,
+            unchanged: summary.unchanged,
+            already_done: 0,
+            analysed: None,
             failed: summary.failed,
             requests: all.attempts,
             retries: status.retries.retries,
             throttled: limits.map(|limit| limit.throttled).sum(),
             peak_in_flight: status.connections.peak,
-            peak_rss_bytes: peak_rss,
+            peak_rss_bytes: None,
             elapsed_ms: elapsed.as_millis(),
             p50_ms: total.p50_ms,
             p95_ms: total.p95_ms,
@@ -64,10 +73,19 @@ impl fmt::Display for Report {
         if self.interrupted {
             writeln!(f, "interrupted; until then:")?;
         }
+        if self.already_done > 0 {
+            row(f, "done before", self.already_done)?;
+        }
         row(f, "scanned", self.scanned)?;
+        if self.unchanged > 0 {
+            row(f, "  of these unchanged", self.unchanged)?;
+        }
         row(f, "failed", self.failed)?;
         for (reason, count) in &self.failures {
             writeln!(f, "    {count:>6} × {reason}")?;
+        }
+        if let Some(analysed) = self.analysed {
+            row(f, "described", analysed)?;
         }
         row(f, "requests sent", self.requests)?;
         row(f, "retries", self.retries)?;

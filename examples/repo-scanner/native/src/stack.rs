@@ -1,26 +1,39 @@
 //! The stack that a scan goes through.
 
-use http::uri::Authority;
+use http::Uri;
 use std::{num::NonZeroUsize, time::Duration};
 use tower_egress::{Api, EgressBuilder, Quota, Timer};
 
 /// A batch job has time: what would fail a web request is worth waiting for here.
 const MAX_WAIT: Duration = Duration::from_secs(900);
 
-/// Sets a stack up for a scan of GitHub, or of what stands in for it at `authority`.
+/// Sets a stack up for a scan of GitHub, or of what stands in for it at an address.
 pub(crate) fn set_up<T: Timer>(
     builder: EgressBuilder<T>,
-    authority: &Authority,
-    quota: Quota,
+    github: (&Uri, Quota),
+    anthropic: (&Uri, Quota),
     concurrency: NonZeroUsize,
 ) -> EgressBuilder<T> {
+    let api = Api::anthropic().with_quota(anthropic.1);
     builder
         .concurrency(concurrency)
-        .api(Api::github().at(authority).with_quota(quota))
+        .api(at(Api::github().with_quota(github.1), github.0, ""))
+        // A server that stands in for both has one address.
+        .api(at(api, anthropic.0, "/v1/messages"))
         .max_wait(MAX_WAIT)
         .queue_timeout(MAX_WAIT)
         // A repository is some kilobytes: who needs longer for them than for an attempt holds a connection up.
         .attempt_covers_body()
+}
+
+fn at(api: Api, base: &Uri, path: &str) -> Api {
+    match base.authority() {
+        Some(authority) => {
+            let under = base.path().trim_end_matches('/');
+            api.with_host(format!("{authority}{under}{path}"))
+        }
+        None => api,
+    }
 }
 
 #[cfg(test)]
@@ -87,10 +100,11 @@ mod tests {
     #[test]
     fn a_body_that_drips_holds_a_connection_for_one_attempt() {
         let timer = ManualTimer::new();
-        let authority = Authority::from_static("example.com");
+        let base = Uri::from_static("http://example.com");
         let six = NonZeroUsize::new(6).unwrap();
         let builder = Egress::builder_on(timer.clone());
-        let egress = set_up(builder, &authority, Quota::GITHUB, six).build();
+        let (github, anthropic) = ((&base, Quota::GITHUB), (&base, Quota::ANTHROPIC));
+        let egress = set_up(builder, github, anthropic, six).build();
         let client = egress.layer(Dripping(timer.clone()));
         let started = timer.now();
         let until = started + Duration::from_secs(3600);

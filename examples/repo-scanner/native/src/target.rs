@@ -1,45 +1,59 @@
 //! The server that a scan is at.
 
-use crate::{failure::Failure, origin, quota::Pace, scan::ScanCommand};
+use crate::{asked::Asked, failure::Failure, origin, quota::Pace};
 use http::Uri;
 use std::{fmt, time::Duration};
 use strict_origin::{NamedRule, StrictOrigin};
 
 const GITHUB: &str = "https://api.github.com";
+const ANTHROPIC: &str = "https://api.anthropic.com";
 
-/// What the server inside permits when nobody says otherwise: 200 requests a second.
+/// What the server inside permits when nobody says otherwise: 200 requests a second, and ten analyses.
 const DEMO_RULE: &str = "github=600/1s,burst=10,spacing=5ms";
+const DEMO_ANTHROPIC: &str = "anthropic=10/1s,burst=2,spacing=50ms";
 
 /// Where to scan, and the server inside if it is that.
 pub(crate) struct Target {
     pub(crate) base: Uri,
     pub(crate) pace: Pace,
+    /// Where repositories are described.
+    pub(crate) anthropic: Uri,
+    pub(crate) anthropic_pace: Pace,
     inside: Option<StrictOrigin>,
 }
 
 impl Target {
     /// Finds out where to scan, and starts the server inside if it is that.
-    pub(crate) async fn of(options: &ScanCommand) -> Result<Self, Failure> {
-        let given = options.quota.as_ref();
-        let real = || options.token.as_ref().map(|_| Uri::from_static(GITHUB));
-        if let Some(base) = options.origin.clone().or_else(real) {
+    pub(crate) async fn of(asked: &Asked) -> Result<Self, Failure> {
+        let pace = |given: Option<&NamedRule>, otherwise| given.map_or(Ok(otherwise), Pace::new);
+        let (github, anthropic) = (asked.github.as_ref(), asked.anthropic.as_ref());
+        let real = asked.token.as_ref().map(|_| {
+            let anthropic = Uri::from_static(ANTHROPIC);
+            (Uri::from_static(GITHUB), anthropic)
+        });
+        let given = asked.origin.clone().map(|base| (base.clone(), base));
+        if let Some((base, at)) = given.or(real) {
             return Ok(Self {
                 base,
-                pace: given.map_or(Ok(Pace::GITHUB), Pace::new)?,
+                pace: pace(github, Pace::GITHUB)?,
+                anthropic: at,
+                anthropic_pace: pace(anthropic, Pace::ANTHROPIC)?,
                 inside: None,
             });
         }
-        let demo: NamedRule = DEMO_RULE
-            .parse()
-            .map_err(|error| Failure::failed("the default quota is broken", error))?;
-        let rule = given.unwrap_or(&demo);
-        let pace = Pace::new(rule)?;
-        let inside = origin::start(std::slice::from_ref(rule), 0, options.faults, 1).await?;
-        let base = inside.url().parse();
+        let rule = |given: Option<&NamedRule>, otherwise: &str| match given {
+            Some(given) => Ok(given.clone()),
+            None => otherwise.parse::<NamedRule>().map_err(broken),
+        };
+        let rules = [rule(github, DEMO_RULE)?, rule(anthropic, DEMO_ANTHROPIC)?];
+        let (pace, anthropic_pace) = (Pace::new(&rules[0])?, Pace::new(&rules[1])?);
+        let inside = origin::start(&rules, 0, asked.faults, 1).await?;
+        let base: Uri = inside.url().parse().map_err(broken)?;
         Ok(Self {
-            base: base
-                .map_err(|error| Failure::failed("the server inside has no address", error))?,
+            anthropic: base.clone(),
+            base,
             pace,
+            anthropic_pace,
             inside: Some(inside),
         })
     }
@@ -82,6 +96,10 @@ impl Target {
             eprintln!("the server complains of: {}", complaints.join("; "));
         }
     }
+}
+
+fn broken(error: impl fmt::Display) -> Failure {
+    Failure::failed("the server inside cannot be set up", error)
 }
 
 /// The address as it may be shown: without user and query, which may hold secrets.

@@ -430,8 +430,11 @@ async fn a_table_says_written_when_it_was() {
         let table = String::from_utf8_lossy(&output.stdout);
         assert_eq!(table.contains("written to"), !refused, "{table}");
         assert_eq!(output.status.code(), Some(i32::from(refused)));
+        // What is as it was is noted as well, in the row that is there.
         let trigger = "
             CREATE TRIGGER IF NOT EXISTS refuse BEFORE INSERT ON repositories WHEN NEW.name = 'a/b'
+            BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;
+            CREATE TRIGGER IF NOT EXISTS refuse_too BEFORE UPDATE ON repositories WHEN NEW.name = 'a/b'
             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;
         ";
         folder.database().execute_batch(trigger).unwrap();

@@ -1,6 +1,9 @@
 //! Runs the program in a folder of its own.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "served.rs"]
+pub(crate) mod served;
+
 use serde_json::Value;
 use std::{
     fs,
@@ -71,6 +74,11 @@ pub(crate) async fn scan(
     .collect();
     let run = move || repo_scanner(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+/// Runs what blocks beside the test.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 pub(crate) fn json(output: &Output) -> Value {

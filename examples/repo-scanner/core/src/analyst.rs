@@ -1,0 +1,80 @@
+//! Having repositories described.
+
+use crate::{Anthropic, RepoName, Store, StoreError, Summary, reason::Reason};
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream,
+};
+use std::{future::Future, pin::pin};
+use tower_egress::{FetchExt, Timer, sql::Database};
+
+/// How many are asked for at a time: the rate limit lets two through at once.
+const AT_ONCE: usize = 4;
+/// How many are stored at a time, at most.
+const BATCH: usize = 32;
+/// After how many failures in a row the rest is not tried: a key that is refused is refused again.
+const GIVE_UP_AFTER: usize = 8;
+
+/// Has repositories described, and stores what is said.
+#[derive(Clone, Debug)]
+pub struct Analyst<C, D, T> {
+    anthropic: Anthropic<C>,
+    store: Store<D, T>,
+}
+
+impl<C: FetchExt, D: Database, T: Timer> Analyst<C, D, T> {
+    /// Makes one.
+    pub const fn new(anthropic: Anthropic<C>, store: Store<D, T>) -> Self {
+        Self { anthropic, store }
+    }
+
+    /// Has the repositories with the most stars described that are not yet, `at_most` of them, until `stop` is done or
+    /// eight in a row have failed. In the summary, `scanned` are those that were described.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. What was stored is stored.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the requests under way, and what was said and not stored yet.
+    pub async fn work(
+        &self,
+        at_most: u32,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Summary, StoreError> {
+        let mut summary = Summary::default();
+        let mut stop = pin!(stop);
+        let repositories = self.store.without_analysis(at_most).await?;
+        let asked = stream::iter(repositories).map(async |repository| {
+            let analysis = self.anthropic.analyse(&repository).await;
+            (RepoName::parse(&repository.name), analysis)
+        });
+        let mut asked = pin!(asked.buffer_unordered(AT_ONCE).ready_chunks(BATCH));
+        let mut failed_in_a_row = 0;
+        while failed_in_a_row < GIVE_UP_AFTER {
+            let Either::Left((Some(chunk), _)) = select(asked.next(), &mut stop).await else {
+                break;
+            };
+            let mut analyses = Vec::new();
+            for (name, analysis) in chunk {
+                let reason = match (name, analysis) {
+                    (Ok(name), Ok(Some(analysis))) => {
+                        analyses.push((name, analysis));
+                        failed_in_a_row = 0;
+                        continue;
+                    }
+                    (_, Err(error)) => Reason::of(&error).text,
+                    _ => "the answer has no text".to_owned(),
+                };
+                failed_in_a_row += 1;
+                summary.failed += 1;
+                *summary.reasons.entry(reason).or_default() += 1;
+            }
+            self.store.save_analyses(&analyses).await?;
+            summary.scanned += u64::try_from(analyses.len()).unwrap_or(u64::MAX);
+        }
+        Ok(summary)
+    }
+}

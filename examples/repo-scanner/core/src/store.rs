@@ -1,0 +1,109 @@
+//! What is kept in the database.
+
+mod analyses;
+mod business;
+mod error;
+mod metrics;
+mod query;
+mod repositories;
+mod save;
+mod scans;
+
+pub use self::{
+    business::Business,
+    error::StoreError,
+    metrics::{KEPT_FOR, Metrics, Moment},
+    query::{Cursor, NoCursor, Order, Query, Sort},
+    repositories::Stored,
+    scans::{BeginError, Running, ScanState, ScanStatus},
+};
+
+use self::business::Counted;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tower_egress::{
+    Timer,
+    monitor::Monitor,
+    sql::{Database, Migrations},
+};
+
+/// The files of SQL that make the tables, by their names, in order.
+pub const MIGRATIONS: [(&str, &str); 1] = [(
+    "0001_repositories",
+    include_str!("../migrations/0001_repositories.sql"),
+)];
+
+/// How long a database may take for one operation.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The database of a scanner. Everything that it does is a run of an operation of the monitor.
+///
+/// Cheap to clone if the database is.
+#[derive(Clone, Debug)]
+pub struct Store<D, T> {
+    database: D,
+    timer: T,
+    monitor: Monitor<T>,
+    counted: Arc<Mutex<Option<Counted>>>,
+}
+
+impl<D: Database, T: Timer> Store<D, T> {
+    /// Opens a database: makes its tables, or changes those of an older version.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be used, or has tables that are not ours.
+    pub async fn open(database: D, timer: T, monitor: Monitor<T>) -> Result<Self, StoreError> {
+        let store = Self {
+            database,
+            timer,
+            monitor,
+            counted: Arc::default(),
+        };
+        for name in OPERATIONS {
+            store.monitor.operation(name).with_timeout(TIMEOUT);
+        }
+        let migrations = Migrations::new(MIGRATIONS);
+        let migrated = migrations.apply(&store.database);
+        store.monitored("db: migrate", migrated).await?;
+        Ok(store)
+    }
+
+    /// Returns the database.
+    pub const fn database(&self) -> &D {
+        &self.database
+    }
+
+    /// Runs what the database does as an operation of the monitor.
+    async fn monitored<O, E: Into<StoreError>>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<O, E>>,
+    ) -> Result<O, StoreError> {
+        let done = self.monitor.run(operation, work).await;
+        done.map_err(|_| StoreError::TimedOut { operation })?
+            .map_err(Into::into)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    fn now(&self) -> i64 {
+        i64::try_from(self.timer.unix_time().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The operations, as the monitor names them.
+const OPERATIONS: [&str; 11] = [
+    "db: migrate",
+    "db: save",
+    "db: read repositories",
+    "db: read repository",
+    "db: read history",
+    "db: update metrics",
+    "db: save analyses",
+    "db: delete old",
+    "db: read scan",
+    "db: write scan",
+    "db: count",
+];

@@ -1,0 +1,69 @@
+//! What there is, in numbers.
+
+use super::{Store, StoreError};
+use serde::Deserialize;
+use std::{sync::PoisonError, time::Duration};
+use tower_egress::{
+    Instant, Timer,
+    sql::{Database, DatabaseExt, Statement},
+};
+
+/// What there is, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Business {
+    /// Repositories that are known.
+    pub repositories: u64,
+    /// Repositories that could not be fetched when it was last tried.
+    pub failures: u64,
+    /// Repositories that a language model has described.
+    pub analysed: u64,
+    /// Repositories that were scanned in the last hour.
+    pub scanned_last_hour: u64,
+}
+
+/// For how long at least what was counted is good enough.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What was counted last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    business: Business,
+    good_until: Instant,
+}
+
+impl<D: Database, T: Timer> Store<D, T> {
+    /// Counts what there is, or says what there was a moment ago: to count takes longer the more there is, and costs
+    /// money at some databases. So for a hundred times as long as it took, and a second at least, it is not done again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn business(&self) -> Result<Business, StoreError> {
+        let began = self.timer.now();
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = counted
+            && began < counted.good_until
+        {
+            return Ok(counted.business);
+        }
+        let count = Statement::new(
+            "SELECT (SELECT count(*) FROM repositories) AS repositories, \
+             (SELECT count(*) FROM failures) AS failures, \
+             (SELECT count(analysis) FROM repositories) AS analysed, \
+             (SELECT count(*) FROM repositories WHERE scanned_at > ?) AS scanned_last_hour",
+        );
+        let count = count.bind(self.now().saturating_sub(3_600_000));
+        let counted = self.database.first_as(count);
+        let counted: Option<Business> = self.monitored("db: count", counted).await?;
+        let business = counted.unwrap_or_default();
+        let now = self.timer.now();
+        let good_for = (now - began).saturating_mul(100).max(FRESH);
+        let good_until = now + good_for;
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Counted {
+            business,
+            good_until,
+        });
+        Ok(business)
+    }
+}

@@ -1,0 +1,134 @@
+//! Scans: how the last one is getting on, beginning one, ending it.
+
+use super::{Problem, Web, Whole, pages};
+use crate::{BeginError, CATALOGUE, ListKey, RepoName, ReposError, ScanState, ScanStatus, repos};
+use http::StatusCode;
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use serde::Deserialize;
+use serde_json::Value;
+use tower_egress::{BoxError, FetchExt, Timer, sql::Database};
+
+/// How long a list may be that somebody sends: some 200,000 repositories.
+const MAX_BODY: usize = 8 << 20;
+
+/// What the list is called that the program ships with.
+pub const CATALOGUE_KEY: &str = "catalogue";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    repos: Option<Vec<String>>,
+}
+
+impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
+    pub(super) async fn scan(&self) -> Result<Whole, Problem> {
+        Ok(pages::json(&self.scan_status().await?))
+    }
+
+    pub(super) async fn scan_status(&self) -> Result<ScanStatus, Problem> {
+        let mut status = self.scans.status().await?;
+        if status.state == ScanState::Running {
+            let limits = self.egress.status().rate_limits;
+            let mut pauses = limits.values().filter_map(|limit| limit.paused_for_ms);
+            if pauses.any(|pause| pause > 0.0) {
+                // Somebody works, and everybody waits because a server asked for it.
+                status.state = ScanState::Paused;
+            }
+        }
+        Ok(status)
+    }
+
+    /// Begins a scan, or joins the one that runs; somebody else [works](crate::Scans::work) on it.
+    pub(super) async fn begin_scan<B>(&self, body: B) -> Result<Whole, Problem>
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
+        let begun = match wish(body).await? {
+            None => {
+                let list = repos(CATALOGUE.as_bytes());
+                self.scans.begin(CATALOGUE_KEY, list).await
+            }
+            Some(names) => {
+                let mut key = ListKey::new();
+                names.iter().for_each(|name| key.add(name));
+                let list = names.into_iter().map(Ok::<_, ReposError>);
+                self.scans.begin(&key.to_string(), list).await
+            }
+        };
+        begun.map_err(|error| match error {
+            BeginError::Store(error) => error.into(),
+            BeginError::List(error) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
+        })?;
+        self.accepted().await
+    }
+
+    pub(super) async fn end_scan(&self) -> Result<Whole, Problem> {
+        self.scans.end().await?;
+        self.accepted().await
+    }
+
+    async fn accepted(&self) -> Result<Whole, Problem> {
+        let mut response = self.scan().await?;
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    }
+}
+
+/// Reads what is to be scanned; nothing is the list that the program ships with.
+async fn wish<B>(body: B) -> Result<Option<Vec<RepoName>>, Problem>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let body = Limited::new(body, MAX_BODY).collect().await;
+    let body = body.map_err(
+        |error| match error.is::<http_body_util::LengthLimitError>() {
+            true => {
+                let most = format!("the body is larger than {MAX_BODY} bytes");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, most)
+            }
+            false => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
+        },
+    )?;
+    let body = body.to_bytes();
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let wish: Wish = serde_json::from_slice(&body).map_err(|error| wrong(&body, &error))?;
+    let Some(names) = wish.repos else {
+        return Ok(None);
+    };
+    if names.is_empty() {
+        return Err(Problem::field("repos", "it is empty"));
+    }
+    let names = names.iter().enumerate().map(|(index, name)| {
+        RepoName::parse(name)
+            .map_err(|error| Problem::field(format!("repos[{index}]"), error.to_string()))
+    });
+    names.collect::<Result<_, _>>().map(Some)
+}
+
+/// Says which member of a body is not what it should be.
+fn wrong(body: &[u8], error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        let what = format!("it is no JSON: line {line}, column {column}");
+        return Problem::field("body", what);
+    };
+    let Value::Object(members) = value else {
+        return Problem::field("body", r#"expected {"repos": ["owner/name", …]}"#);
+    };
+    let other = members.keys().find(|name| *name != "repos");
+    if let Some(other) = other {
+        let name: String = other.chars().take(60).collect();
+        return Problem::field(name, "there is no such member; expected repos");
+    }
+    let names = members.get("repos").and_then(Value::as_array);
+    let index = names.and_then(|names| names.iter().position(|name| !name.is_string()));
+    match index {
+        Some(index) => Problem::field(format!("repos[{index}]"), "expected owner/name"),
+        None => Problem::field("repos", r#"expected ["owner/name", …]"#),
+    }
+}

@@ -1,0 +1,69 @@
+//! What the program tells of itself.
+
+use super::{Problem, Web, Whole, pages};
+use crate::ScanStatus;
+use http::{HeaderValue, header::CONTENT_TYPE};
+use serde::Serialize;
+use tower_egress::{
+    FetchExt, Status, Timer,
+    monitor::{Report, prometheus},
+    sql::Database,
+};
+
+/// Of what the figures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// Of a process.
+    Process,
+    /// Of one isolate of a Worker: others have their own.
+    Isolate,
+}
+
+#[derive(Serialize)]
+struct Told {
+    scope: Scope,
+    #[serde(flatten)]
+    status: Status,
+    monitor: Report,
+    scan: ScanStatus,
+}
+
+impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
+    pub(super) async fn status(&self) -> Result<Whole, Problem> {
+        let scan = self.scan_status().await?;
+        let told = Told {
+            scope: self.scope,
+            status: self.egress_status(&scan).await?,
+            monitor: self.monitor.report(),
+            scan,
+        };
+        Ok(pages::json(&told))
+    }
+
+    async fn egress_status(&self, scan: &ScanStatus) -> Result<Status, Problem> {
+        let business = self.scans.store().business().await?;
+        let calls = self.egress.timings().overall().minute().attempts();
+        let known = scan.scanned + scan.unchanged;
+        #[allow(clippy::cast_precision_loss, reason = "a share for people")]
+        let hits = (known > 0).then(|| scan.unchanged as f64 / known as f64);
+        let status = self
+            .egress
+            .status()
+            .with_business("repositories", business.repositories)
+            .with_business("failures", business.failures)
+            .with_business("analysed", business.analysed)
+            .with_business("repositoriesPerHour", business.scanned_last_hour)
+            .with_business("apiCallsPerMinute", calls)
+            .with_business("cacheHitRate", hits);
+        Ok(status)
+    }
+
+    pub(super) fn metrics(&self) -> Whole {
+        let text = prometheus::render(&self.egress.status(), &self.monitor.report());
+        let mut response = Whole::new(text.into());
+        let text = HeaderValue::from_static(prometheus::CONTENT_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        response
+    }
+}

@@ -1,0 +1,109 @@
+//! What every command that scans puts together: the stack, the database, the scans.
+
+use crate::{
+    asked::Asked,
+    client::{self, HttpClient},
+    database::{self, SqliteStore},
+    failure::Failure,
+    lock::Lock,
+    quota, stack,
+    target::Target,
+};
+use hyper::body::Incoming;
+use repo_scanner_core::{Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans};
+use std::{path::Path, time::Duration};
+use tower_egress::{
+    Egress, EgressService, TokioExecutor, TokioTimer,
+    flags::Flags,
+    monitor::{Limits, Monitor},
+    sql::sqlite::Sqlite,
+};
+
+pub(crate) type Stack = EgressService<HttpClient, Incoming, TokioTimer, TokioExecutor>;
+pub(crate) type SqliteScans = Scans<Stack, Sqlite, TokioTimer>;
+
+/// What is warned of: a scan needs a fraction of it, however long its list.
+const MEMORY: u64 = 100 << 20;
+
+/// All of it.
+pub(crate) struct Program {
+    pub(crate) egress: Egress<TokioTimer, TokioExecutor>,
+    pub(crate) monitor: Monitor<TokioTimer>,
+    pub(crate) store: SqliteStore,
+    pub(crate) scans: SqliteScans,
+    pub(crate) analyst: Analyst<Stack, Sqlite, TokioTimer>,
+    /// How many repositories it is to describe after a scan.
+    pub(crate) analyse: u32,
+    pub(crate) lock: Lock,
+}
+
+impl Program {
+    /// Puts it together, and opens the database.
+    pub(crate) async fn new(
+        asked: &Asked,
+        target: &Target,
+        db: &Path,
+        flags: Option<Flags>,
+    ) -> Result<Self, Failure> {
+        let unwritable = |error| unwritable(db, error);
+        let monitor =
+            Monitor::new(TokioTimer::new()).with_limits(Limits::new().with_memory(MEMORY));
+        let store = database::open(db, monitor.clone()).await;
+        let store = store.map_err(unwritable)?;
+
+        let concurrency = target.pace.concurrency(asked.concurrency);
+        let github = (&target.base, target.pace.quota);
+        let anthropic = (&target.anthropic, target.anthropic_pace.quota);
+        let mut builder = stack::set_up(Egress::builder(), github, anthropic, concurrency);
+        if let Some(flags) = flags {
+            builder = builder.flags(flags);
+        }
+        let egress = builder.executor(TokioExecutor::new()).build();
+        let client = egress.layer(client::http_client());
+
+        let github = GitHub::new(client.clone(), &target.base).with_token(asked.token.clone());
+        let mut options = ScanOptions::default();
+        let twice = concurrency.saturating_add(concurrency.get());
+        options.at_once = options.at_once.max(twice);
+        let scanner = Scanner::new(github, TokioTimer::new(), options);
+        // The database is at hand: a batch is what has come while the one before it was written.
+        let job =
+            Job::new(scanner, store.clone(), TokioTimer::new()).with_batch_wait(Duration::ZERO);
+        let scans = Scans::new(job, store.clone(), TokioTimer::new());
+
+        // A test server takes any.
+        let key = asked.anthropic_key.as_deref().unwrap_or("none");
+        let anthropic = Anthropic::new(client, &target.anthropic, key);
+        let anthropic =
+            anthropic.map_err(|error| Failure::usage(format!("ANTHROPIC_API_KEY: {error}")))?;
+        Ok(Self {
+            egress,
+            monitor,
+            analyst: Analyst::new(anthropic, store.clone()),
+            store,
+            scans,
+            analyse: asked.analyse,
+            lock: Lock::of(&database::file(db).map_err(unwritable)?),
+        })
+    }
+
+    /// Brings the database up to date before the end.
+    pub(crate) async fn close(&self) {
+        database::close(&self.store).await;
+    }
+}
+
+/// Says on standard error where is scanned, and how fast.
+pub(crate) fn announce(asked: &Asked, target: &Target, what: &str) {
+    eprintln!("{what} at {target}");
+    eprintln!("permitted: {}", target.pace);
+    let given = [&asked.github, &asked.anthropic].into_iter().flatten();
+    let unheard = given.filter_map(quota::only_inside).next();
+    if let Some(parts) = unheard.filter(|_| !target.is_inside()) {
+        eprintln!("unused: {parts} of --quota, for the test server inside to count by");
+    }
+}
+
+pub(crate) fn unwritable(db: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::failed(format!("cannot write to {}", db.display()), error)
+}

@@ -1,0 +1,103 @@
+//! Serving the dashboard and the API, and working on scans meanwhile.
+
+mod housekeeping;
+mod http;
+mod listen;
+mod reload;
+mod worker;
+
+pub(crate) use self::listen::Listen;
+
+use crate::{
+    asked::Asked,
+    config::ConfigFile,
+    failure::Failure,
+    interrupt::{self, Told},
+    program::{self, Program},
+    target::Target,
+};
+use axum::serve::ListenerExt;
+use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Notify};
+use tower_egress::{Clock, SleepUntil, TokioTimer, flags::Flags};
+
+/// For how long requests under way are waited for at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How to serve.
+#[derive(Debug)]
+pub(crate) struct ServeCommand {
+    pub(crate) asked: Asked,
+    pub(crate) db: PathBuf,
+    pub(crate) listen: Listen,
+    pub(crate) token: Option<String>,
+    pub(crate) flags: Flags,
+    pub(crate) config: Option<ConfigFile>,
+}
+
+/// Serves until it is told to end.
+pub(crate) async fn run(options: ServeCommand) -> Result<(), Failure> {
+    let target = Target::of(&options.asked).await?;
+    let listener = options.listen.bind().await?;
+    let flags = Some(options.flags.clone());
+    let program = Program::new(&options.asked, &target, &options.db, flags).await?;
+    interrupt::heeded(async |told| {
+        program::announce(&options.asked, &target, "scans are");
+        let reload = reload::at_hangups(&options.flags, options.config.as_ref());
+        let result = tokio::select! {
+            result = serve(&program, listener, options.token, &told) => result,
+            never = reload => match never {},
+        };
+        program.close().await;
+        target.leave().await;
+        result
+    })
+    .await
+}
+
+/// Serves until it is told to end, and ends in order: no request is taken any more, those under way are finished, what was
+/// fetched is stored.
+pub(crate) async fn serve(
+    program: &Program,
+    listener: TcpListener,
+    token: Option<String>,
+    told: &Told,
+) -> Result<(), Failure> {
+    let wake = Arc::new(Notify::new());
+    let address = listener.local_addr();
+    let address = address.map_err(|error| Failure::failed("cannot serve", error))?;
+    let router = http::router(program, token, Arc::clone(&wake));
+    // The end of an answer would wait 40 ms for the client to confirm its beginning.
+    let listener = listener.tap_io(|stream| {
+        // What is slow works all the same.
+        let _ = stream.set_nodelay(true);
+    });
+    let ending = told.clone();
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(async move { ending.to_end().await });
+    eprintln!("dashboard and API at http://{address}; Ctrl-C ends");
+
+    let server = async {
+        let mut server = pin!(server.into_future());
+        tokio::select! {
+            // Where nothing is under way there is nothing to tell.
+            biased;
+            served = &mut server => return served,
+            () = told.to_end() => {}
+        }
+        eprintln!("ending: finishing what is under way; Ctrl-C again ends at once");
+        let until = TokioTimer::new().now() + GRACE;
+        tokio::select! {
+            served = server => served,
+            () = SleepUntil::new(TokioTimer::new(), until) => {
+                eprintln!("some requests were not finished in {GRACE:?}, and are given up");
+                Ok(())
+            }
+        }
+    };
+    let both = async { tokio::join!(server, worker::work(program, &wake, told)).0 };
+    tokio::select! {
+        served = both => served.map_err(|error| Failure::failed("cannot serve", error)),
+        never = housekeeping::keep(program) => match never {},
+    }
+}
