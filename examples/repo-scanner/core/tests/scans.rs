@@ -260,9 +260,11 @@ fn two_in_one_process_do_not_work_on_the_same() {
         assert_eq!(worked.iter().flatten().count(), 1);
         assert!(server.asked().values().all(|times| *times == 1));
         // One that was dropped holds nobody up.
-        process.scans.begin("again", names(50)).await.unwrap();
+        process.scans.begin("again", names(2000)).await.unwrap();
         drop(select(pin!(work()), pin!(a_moment())).await);
-        assert!(work().await.unwrap().is_some());
+        // On a busy machine SQLite's thread may have answered all at once, and there is nothing left to work on.
+        let left = process.scans.status().await.unwrap().remaining;
+        assert_eq!(work().await.unwrap().is_some(), left > 0);
     });
 }
 
