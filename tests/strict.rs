@@ -12,74 +12,22 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use std::{error::Error as _, io, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{error::Error as _, io, net::SocketAddr, time::Duration};
 use strict_origin::{Api as Origin, FaultKind, FaultPlan, Reply, Script, StrictOrigin};
 use tower_egress::{
-    Api, Egress, EgressService, Error, ErrorClass, ErrorKind, FetchExt, GaveUp, Policy, Quota,
-    ReplayBody, TokioTimer, batch_fetch, classify,
+    Api, Egress, Error, ErrorClass, ErrorKind, FetchExt, GaveUp, Policy, ReplayBody, TokioTimer,
+    batch_fetch, classify,
 };
+
+#[path = "support/flood.rs"]
+mod flood;
+
+use flood::{AT_ONCE, repositories, stack};
 
 /// The adapter that people copy.
 #[path = "../examples/reqwest_client.rs"]
 #[allow(dead_code, reason = "its `main` is run as an example")]
 mod reqwest_client;
-
-type Http = Client<HttpConnector, ReplayBody<Full<Bytes>>>;
-type Stack = EgressService<Http, hyper::body::Incoming, TokioTimer, tower_egress::TokioExecutor>;
-
-/// A stack for an origin that permits `limit` in a period, with a hundredth of head-room: what departs evenly does not arrive so.
-fn stack(
-    origin: &StrictOrigin,
-    limit: u32,
-    period: Duration,
-    burst: u32,
-) -> (Egress<TokioTimer, tower_egress::TokioExecutor>, Stack) {
-    let quota = Quota::new(limit, period + period / 100).unwrap();
-    let authority = origin.addr().to_string().parse().unwrap();
-    let egress = Egress::builder()
-        .concurrency(6)
-        .executor(tower_egress::TokioExecutor::new())
-        .api(
-            Api::github()
-                .at(&authority)
-                .with_quota(quota.with_burst(burst).unwrap()),
-        )
-        .build();
-    let client = egress.layer(Client::builder(TokioExecutor::new()).build_http());
-    (egress, client)
-}
-
-fn repositories(origin: &StrictOrigin, count: usize) -> Vec<Request<Full<Bytes>>> {
-    let one = |number| Request::get(format!("{}/repos/owner/name-{number}", origin.url()));
-    (0..count)
-        .map(|number| one(number).body(Full::default()).unwrap())
-        .collect()
-}
-
-const AT_ONCE: NonZeroUsize = NonZeroUsize::new(40).unwrap();
-
-#[tokio::test]
-async fn a_flood_of_calls_breaks_no_limit() {
-    let rule = "300/1s,burst=10".parse().unwrap();
-    let origin = StrictOrigin::builder().github(rule).start().await.unwrap();
-    let (egress, client) = stack(&origin, 300, Duration::from_secs(1), 10);
-    let results = batch_fetch(&client, repositories(&origin, 700), AT_ONCE)
-        .into_vec()
-        .await;
-    assert_eq!(
-        results
-            .iter()
-            .flatten()
-            .filter(|r| r.status() == 200)
-            .count(),
-        700
-    );
-    assert!(egress.status().connections.peak <= 6);
-    let score = origin.shutdown().await;
-    assert_eq!(score.complaints(), Vec::<String>::new());
-    assert!(score.peak_waiting_for_headers <= 6);
-    assert_eq!(score.unique_paths_served, 700);
-}
 
 /// T7: one 429 pauses everybody, those who wait already, too.
 #[tokio::test]
