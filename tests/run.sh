@@ -274,7 +274,10 @@ find_chromium() {
 
 # Runs the dashboard's tests with these variables, and leaves what they print in $log.
 browse() {
-    (cd tests/dashboard && bounded 900 env CHROMIUM="$CHROMIUM" "$@" node --test --test-timeout=600000 --test-reporter=spec dashboard.test.mjs) | tee "$log"
+    local code=0
+    (cd tests/dashboard && bounded 900 env CHROMIUM="$CHROMIUM" "$@" node --test --test-timeout=600000 --test-reporter=spec dashboard.test.mjs) | tee "$log" || code=$?
+    # Said, not left to `set -e`: that does not hold where somebody asks how this ended.
+    ((code == 0)) || return "$code"
     grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in the browser"
 }
 
@@ -298,7 +301,7 @@ part_test_dashboard() {
         sleep 0.2
     done
     [[ -n $url ]] || die "repo-scanner does not serve: $(cat "$place/log")"
-    browse DASHBOARD_URL="$url" || { kill "$server"; return 1; }
+    browse DASHBOARD_URL="$url" || { kill "$server"; die "the dashboard does not do at the real program what it should"; }
     kill -INT "$server"
     wait "$server" || die "repo-scanner did not end in order: $(cat "$place/log")"
     rm -rf "$log" "$place"
