@@ -386,7 +386,7 @@ test("nothing jumps when figures change", async (t) => {
   await page.waitForTimeout(2500);
   const places = () => page.evaluate(() => [...document.querySelectorAll("section, .figures > div, .tile, button, #limits th, #operations th, h2")].map((node) => {
     const { x, y, height } = node.getBoundingClientRect();
-    return `${node.textContent.slice(0, 12).replace(/\d.*/, "")} ${node.closest("table") ? 0 : Math.round(x)} ${Math.round(y)} ${Math.round(node.matches(".repos") ? 0 : height)}`;
+    return `${node.textContent.slice(0, 12).replace(/[\d–].*/, "")} ${node.closest("table") ? 0 : Math.round(x)} ${Math.round(y)} ${Math.round(node.matches(".repos") ? 0 : height)}`;
   }));
   const first = await places();
   for (let n = 0; n < 4; n += 1) {
