@@ -158,6 +158,31 @@ impl<T: Timer, X> Egress<T, X> {
         self.handles.recorder.tally()
     }
 
+    /// Lets no request of an API depart for so long, those that wait included, and then one alone until it has succeeded: as if the
+    /// server had said so. A pause that is shorter than the present one changes nothing. Returns whether an API with a quota has
+    /// this name.
+    ///
+    /// For what only the program knows: that it was restarted, and what its predecessor has used or was told.
+    ///
+    /// ```
+    /// use egress_time::ManualTimer;
+    /// use std::time::Duration;
+    /// use tower_egress::{Api, Egress};
+    ///
+    /// let egress = Egress::builder_on(ManualTimer::new()).api(Api::github()).build();
+    /// assert!(egress.pause_for("github", Duration::from_secs(60)));
+    /// assert_eq!(egress.status().rate_limits["github"].paused_for_ms, Some(60_000.0));
+    /// assert!(!egress.pause_for("gitlab", Duration::from_secs(60)));
+    /// ```
+    pub fn pause_for(&self, api: &str, duration: Duration) -> bool {
+        let now = self.handles.timer.now();
+        let mut buckets = self.handles.apis.buckets();
+        let bucket = buckets.find(|(name, _)| *name == api);
+        bucket
+            .map(|(_, bucket)| bucket.pause_for(duration, now))
+            .is_some()
+    }
+
     /// Returns a report of what it is doing and has done. It takes no lock for longer than a request does.
     pub fn status(&self) -> Status {
         Status::of(&self.handles)
