@@ -48,7 +48,7 @@ export async function startWorker(options = {}) {
   const miniflare = new Miniflare({
     host: "127.0.0.1",
     port: 0,
-    modules: modules(env("WORKER_DIR")),
+    modules: options.modules ?? modules(env("WORKER_DIR")),
     modulesRoot: "/",
     compatibilityDate: "2026-07-01",
     compatibilityFlags: ["enable_request_signal"],
@@ -89,7 +89,7 @@ export async function startWorker(options = {}) {
 export async function startOrigin(...flags) {
   const child = spawn(strictOrigin, flags, { stdio: ["ignore", "pipe", "inherit"] });
   const lines = readline.createInterface({ input: child.stdout });
-  const [url] = await once(lines, "line");
+  const [url] = await Promise.race([once(lines, "line"), once(child, "exit").then(() => assert.fail(`strict-origin ${flags.join(" ")} does not start`))]);
   const get = async (route, init) => (await fetch(new URL(route, url), init)).json();
   return {
     url: (route = "/") => new URL(route, url).href,

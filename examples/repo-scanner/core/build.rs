@@ -9,8 +9,21 @@ const PAGES: [(&str, &str); 2] = [
     ("OPENAPI", "assets/openapi.json"),
 ];
 
+const LIST: &str = "../data/repositories.tsv";
+
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is");
+    println!("cargo::rerun-if-changed={LIST}");
+    let list =
+        fs::read_to_string(Path::new(&root).join(LIST)).expect("it is a part of the program");
+    // The names are a tenth of it, and nothing else is used.
+    let names = list
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split('\t').next());
+    let names = names.fold(String::new(), |names, name| names + name + "\n");
+    let out = env::var("OUT_DIR").expect("cargo says where to write");
+    fs::write(Path::new(&out).join("catalogue.txt"), names).expect("it can be written there");
     for (name, path) in PAGES {
         println!("cargo::rerun-if-changed={path}");
         let text =

@@ -1,20 +1,21 @@
 //! Working on a scan that has begun, until it is done, or for a while.
 
-use crate::{Outcome, ScanState, Scanner, Stopped, Store, StoreError, Summary, Target};
+use crate::{Budget, Outcome, ScanState, Scanner, Stopped, Store, StoreError, Summary, Target};
 use futures_util::{
     Stream,
-    future::{join, select},
+    future::{Either, join, select},
     stream,
 };
 use std::{
     collections::VecDeque,
-    future::{Future, pending},
+    future::{Future, pending, poll_fn},
     num::NonZeroUsize,
     pin::pin,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    task::Poll,
     time::Duration,
 };
 use tower_egress::{
@@ -25,6 +26,9 @@ use tower_egress::{
 
 /// How many targets are read at a time.
 const PAGE: u32 = 256;
+/// How many statements it takes to store a batch of outcomes, and to note how it went.
+const TO_STORE: u64 = 8;
+const TO_NOTE: u64 = 4;
 /// How many outcomes are stored at a time.
 const BATCH: NonZeroUsize = NonZeroUsize::new(128).expect("128 is not zero");
 
@@ -87,6 +91,29 @@ pub struct Job<C, D, T> {
     timer: T,
     batch: NonZeroUsize,
     batch_wait: Duration,
+    budget: Option<Budget>,
+}
+
+/// How a slice is going.
+#[derive(Debug, Default)]
+struct Going {
+    /// All that was to do was read.
+    is_all_read: AtomicBool,
+    /// Its time is over, or its budget spent.
+    is_over: AtomicBool,
+    /// Its budget is nearly spent: nothing more is taken up.
+    is_short: AtomicBool,
+    /// Nothing more comes that could be stored.
+    is_at_last: AtomicBool,
+    /// How many were taken up and are not stored.
+    not_stored: AtomicU64,
+}
+
+impl Going {
+    fn stored(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.not_stored.fetch_sub(count, Relaxed);
+    }
 }
 
 impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
@@ -98,7 +125,17 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             timer,
             batch: BATCH,
             batch_wait: Duration::from_millis(50),
+            budget: None,
         }
+    }
+
+    /// Ends a slice when this is nearly spent: no more is taken up than there are fetches left, and nothing when there are
+    /// too few statements to store what was fetched. Should the fetches not be enough, as there were retries, what is under
+    /// way is given up, and fetched in the next slice.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
     }
 
     /// Stores at most so many outcomes at a time; with one each is stored by itself.
@@ -135,9 +172,14 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         // Until when what was worked is noted.
         let noted = &Mutex::new(started);
         let until = || *noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let going = &Going::default();
         let building = Batch::builder()
             .max_items(self.batch)
-            .max_wait(self.batch_wait);
+            .max_wait(match self.budget {
+                None => self.batch_wait,
+                // That is `store_now_and_then`'s.
+                Some(_) => Duration::MAX,
+            });
         let (batch, run) =
             building.build(self.timer.clone(), |outcomes: Vec<Outcome>| async move {
                 let before = until();
@@ -147,18 +189,27 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                     worked - Duration::from_nanos(u64::from(worked.subsec_nanos() % 1_000_000));
                 store.save_after(scan, worked, &outcomes).await?;
                 *noted.lock().unwrap_or_else(PoisonError::into_inner) = before + worked;
+                going.stored(outcomes.len());
                 Ok(outcomes.into_iter().map(Ok).collect())
             });
-        let (all_read, time_over) = (AtomicBool::new(false), AtomicBool::new(false));
         let stop = async {
             let time = async {
                 match slice.time {
                     Some(time) => SleepUntil::new(self.timer.clone(), started + time).await,
                     None => pending().await,
                 }
-                time_over.store(true, Relaxed);
             };
-            select(pin!(stop), pin!(time)).await;
+            let spent = async {
+                match &self.budget {
+                    Some(budget) => budget.spent().await,
+                    None => pending().await,
+                }
+            };
+            let over = async {
+                select(pin!(time), pin!(spent)).await;
+                going.is_over.store(true, Relaxed);
+            };
+            select(pin!(stop), pin!(over)).await;
         };
         let working = async {
             // The last handle: when it is dropped, and all is stored, `run` ends.
@@ -168,14 +219,18 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 progress(&outcome);
                 Ok(())
             };
-            let targets = self.targets(scan, slice.repositories, &all_read);
-            self.scanner.scan(targets, keep, stop).await
+            let targets = self.targets(scan, slice.repositories, going);
+            let last = || going.is_at_last.store(true, Relaxed);
+            let scan = self.scanner.scan_to_last(targets, keep, stop, last);
+            // `scan` is polled first, so that this sees what it says, and all is added by then.
+            let flush = self.store_now_and_then(&batch, going);
+            join(scan, flush).await.0
         };
         let ((summary, ended), ()) = join(working, run).await;
         let ended = match ended {
-            Ok(()) if all_read.load(Relaxed) => Ok(Ended::Finished),
+            Ok(()) if going.is_all_read.load(Relaxed) => Ok(Ended::Finished),
             Ok(()) => Ok(Ended::SliceOver),
-            Err(Stopped::Interrupted) if time_over.load(Relaxed) => Ok(Ended::SliceOver),
+            Err(Stopped::Interrupted) if going.is_over.load(Relaxed) => Ok(Ended::SliceOver),
             Err(Stopped::Interrupted) => Ok(Ended::Interrupted),
             Err(gone @ Stopped::ServerGone { .. }) => Ok(Ended::ServerGone(gone.to_string())),
             Err(Stopped::List(error)) => Err(error.into()),
@@ -194,12 +249,54 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         (summary, ended)
     }
 
-    /// Reads what is to do, a page at a time, and no more than `at_most`; notes when that was all.
+    /// Has what has come stored when nothing more comes; and with a budget every now and then, as long as there is enough of it.
+    async fn store_now_and_then(&self, batch: &Batch<Outcome, Outcome, StoreError>, going: &Going) {
+        let mut last = pin!(poll_fn(|_| match going.is_at_last.load(Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }));
+        loop {
+            let now_and_then = async {
+                match &self.budget {
+                    Some(_) if !going.is_short.load(Relaxed) => {
+                        let again = self.timer.now() + self.batch_wait;
+                        SleepUntil::new(self.timer.clone(), again).await;
+                    }
+                    _ => pending().await,
+                }
+            };
+            let is_last = match select(&mut last, pin!(now_and_then)).await {
+                Either::Left(_) => true,
+                // What little is left is for the end.
+                Either::Right(_) if going.is_short.load(Relaxed) => continue,
+                Either::Right(_) => false,
+            };
+            // Whether it was stored, each is told.
+            let _ = batch.flush().await;
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Tells whether too little is left to take up one more, when so many are not stored yet.
+    fn is_short(&self, not_stored: u64) -> bool {
+        let Some(left) = self.budget.as_ref().map(Budget::left) else {
+            return false;
+        };
+        let at_once = u32::try_from(self.scanner.at_once()).unwrap_or(u32::MAX);
+        let batch = u64::try_from(self.batch.get()).unwrap_or(u64::MAX);
+        // One is being stored, and the last is not full.
+        let batches = not_stored / batch + 2;
+        left.fetches <= at_once || u64::from(left.statements) < TO_STORE * batches + TO_NOTE
+    }
+
+    /// Reads what is to do, a page at a time, and no more than `at_most` or the budget allows.
     fn targets(
         &self,
         scan: i64,
         at_most: Option<u64>,
-        all_read: &AtomicBool,
+        going: &Going,
     ) -> impl Stream<Item = Result<Target, StoreError>> {
         struct Reading {
             page: VecDeque<Target>,
@@ -212,12 +309,16 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             left: at_most.unwrap_or(u64::MAX),
         };
         stream::try_unfold(reading, move |mut reading| async move {
+            if self.is_short(going.not_stored.load(Relaxed)) {
+                going.is_short.store(true, Relaxed);
+                return Ok(None);
+            }
             if reading.page.is_empty() {
                 let page = self.store.targets(scan, reading.behind, PAGE).await?;
                 reading.page.extend(page);
             }
             if reading.page.is_empty() {
-                all_read.store(true, Relaxed);
+                going.is_all_read.store(true, Relaxed);
                 return Ok(None);
             }
             if reading.left == 0 {
@@ -226,6 +327,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             reading.left -= 1;
             let target = reading.page.pop_front();
             if let Some(target) = &target {
+                going.not_stored.fetch_add(1, Relaxed);
                 reading.behind = target.place;
             }
             Ok(target.map(|target| (target, reading)))

@@ -6,6 +6,7 @@
 
 mod analyst;
 mod anthropic;
+mod budget;
 mod github;
 mod job;
 mod options;
@@ -15,6 +16,7 @@ mod reason;
 mod repos;
 mod scan;
 mod scans;
+mod stack;
 mod store;
 mod target;
 mod web;
@@ -22,6 +24,7 @@ mod web;
 pub use self::{
     analyst::Analyst,
     anthropic::{Anthropic, NoKey},
+    budget::{Budget, Budgeted, BudgetedDatabase, BudgetedFuture, Operations},
     github::{Fetched, GitHub, NextPage, NotFetched, Page, Repository},
     job::{Ended, Job, JobError, Slice},
     options::ScanOptions,
@@ -29,13 +32,14 @@ pub use self::{
     repos::{ListKey, NotARepository, RepoName, ReposError, repos},
     scan::Scanner,
     scans::{Begun, Scans},
+    stack::stack,
     store::{
         BeginError, Business, Cursor, KEPT_FOR, MIGRATIONS, Metrics, Moment, NoCursor, Order,
-        Query, Running, ScanState, ScanStatus, Sort, Store, StoreError, Stored,
+        Query, Recurring, Run, Running, ScanState, ScanStatus, Sort, Store, StoreError, Stored,
     },
     target::Target,
     web::{AnswerBody, CATALOGUE_KEY, Cause, Problem, Scope, Web},
 };
 
-/// The 1,200 repositories that ship with the program: `owner/name` and further columns, separated by tabs.
-pub const CATALOGUE: &str = include_str!("../../data/repositories.tsv");
+/// The 1,200 repositories that ship with the program, `owner/name` a line.
+pub const CATALOGUE: &str = include_str!(concat!(env!("OUT_DIR"), "/catalogue.txt"));

@@ -81,3 +81,10 @@ pub struct Summary {
     /// How many failed for which reason.
     pub reasons: BTreeMap<String, u64>,
 }
+
+impl Summary {
+    /// Returns how many repositories something came of.
+    pub const fn done(&self) -> u64 {
+        self.scanned + self.unchanged + self.failed
+    }
+}

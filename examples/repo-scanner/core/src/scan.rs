@@ -34,6 +34,11 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         }
     }
 
+    /// Returns how many repositories it works on at a time.
+    pub(crate) const fn at_once(&self) -> usize {
+        self.options.at_once.get()
+    }
+
     /// Scans the repositories of a list and hands each outcome to `keep`, in the order in which they come.
     ///
     /// The list is read as there is room, so it may be of any length. Every repository of it is handed over once, unless
@@ -50,6 +55,18 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         keep: impl AsyncFn(Outcome) -> Result<(), K>,
         stop: impl Future<Output = ()>,
     ) -> (Summary, Result<(), Stopped<L, K>>) {
+        self.scan_to_last(list, keep, stop, || {}).await
+    }
+
+    /// Does the same, and calls `last` when nothing is going to be handed over any more: it may not be kept yet.
+    pub(crate) async fn scan_to_last<N: Into<Target>, L, K>(
+        &self,
+        list: impl Stream<Item = Result<N, L>>,
+        keep: impl AsyncFn(Outcome) -> Result<(), K>,
+        stop: impl Future<Output = ()>,
+        last: impl FnOnce(),
+    ) -> (Summary, Result<(), Stopped<L, K>>) {
+        let mut last = Some(last);
         let mut list = pin!(list.fuse().peekable());
         let mut stop = pin!(stop);
         let mut summary = Summary::default();
@@ -88,6 +105,14 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                         fetching.clear();
                         stopped.get_or_insert(Stopped::Interrupted);
                     }
+                }
+                if last.is_some()
+                    && fetching.is_empty()
+                    && (stopped.is_some()
+                        || matches!(list.as_mut().poll_peek(cx), Poll::Ready(None)))
+                    && let Some(last) = last.take()
+                {
+                    last();
                 }
                 match keeping.poll_next_unpin(cx) {
                     Poll::Ready(None) if !fetching.is_empty() => Poll::Pending,

@@ -6,6 +6,7 @@ mod error;
 mod metrics;
 mod query;
 mod repositories;
+mod runs;
 mod save;
 mod scans;
 
@@ -15,6 +16,7 @@ pub use self::{
     metrics::{KEPT_FOR, Metrics, Moment},
     query::{Cursor, NoCursor, Order, Query, Sort},
     repositories::Stored,
+    runs::{Recurring, Run},
     scans::{BeginError, Running, ScanState, ScanStatus},
 };
 
@@ -30,10 +32,13 @@ use tower_egress::{
 };
 
 /// The files of SQL that make the tables, by their names, in order.
-pub const MIGRATIONS: [(&str, &str); 1] = [(
-    "0001_repositories",
-    include_str!("../migrations/0001_repositories.sql"),
-)];
+pub const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "0001_repositories",
+        include_str!("../migrations/0001_repositories.sql"),
+    ),
+    ("0002_runs", include_str!("../migrations/0002_runs.sql")),
+];
 
 /// How long a database may take for one operation.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,6 +76,20 @@ impl<D: Database, T: Timer> Store<D, T> {
         Ok(store)
     }
 
+    /// Returns the same store on another handle of the same database.
+    #[must_use]
+    pub fn on(&self, database: D) -> Self
+    where
+        T: Clone,
+    {
+        Self {
+            database,
+            timer: self.timer.clone(),
+            monitor: self.monitor.clone(),
+            counted: Arc::clone(&self.counted),
+        }
+    }
+
     /// Returns the database.
     pub const fn database(&self) -> &D {
         &self.database
@@ -94,7 +113,7 @@ impl<D: Database, T: Timer> Store<D, T> {
 }
 
 /// The operations, as the monitor names them.
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 13] = [
     "db: migrate",
     "db: save",
     "db: read repositories",
@@ -105,5 +124,7 @@ const OPERATIONS: [&str; 11] = [
     "db: delete old",
     "db: read scan",
     "db: write scan",
+    "db: write run",
+    "db: read runs",
     "db: count",
 ];

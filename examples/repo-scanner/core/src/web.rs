@@ -31,7 +31,7 @@ pub struct Web<C, D, T: Timer, X> {
     pub egress: Egress<T, X>,
     /// What watches the program.
     pub monitor: Monitor<T>,
-    /// Whether its figures are those of a process or of an isolate.
+    /// Whether its figures are those of a process or of a Durable Object.
     pub scope: Scope,
     /// What writing endpoints ask for, if anything.
     pub token: Option<String>,

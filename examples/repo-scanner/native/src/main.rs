@@ -22,7 +22,6 @@ mod quota;
 mod report;
 mod scan;
 mod serve;
-mod stack;
 mod target;
 
 use clap::Parser;

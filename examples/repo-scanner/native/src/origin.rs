@@ -2,8 +2,10 @@
 
 use crate::{cli::share, failure::Failure, interrupt, output, quota};
 use clap::Args;
-use repo_scanner_core::CATALOGUE;
 use strict_origin::{Catalogue, FaultPlan, NamedRule, StrictOrigin};
+
+/// The repositories that it has: those of the list, and what there is to know of them.
+const LISTED: &str = include_str!("../../data/repositories.tsv");
 
 /// How to run the test server.
 #[derive(Debug, Args)]
@@ -54,7 +56,7 @@ pub(crate) async fn start(
     faults: f64,
     seed: u64,
 ) -> Result<StrictOrigin, Failure> {
-    let catalogue = Catalogue::from_tsv(CATALOGUE)
+    let catalogue = Catalogue::from_tsv(LISTED)
         .map_err(|error| Failure::failed("the list inside this program is broken", error))?;
     let mut origin = StrictOrigin::builder()
         .catalogue(catalogue)

@@ -6,11 +6,11 @@ use crate::{
     database::{self, SqliteStore},
     failure::Failure,
     lock::Lock,
-    quota, stack,
+    quota,
     target::Target,
 };
 use hyper::body::Incoming;
-use repo_scanner_core::{Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans};
+use repo_scanner_core::{Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans, stack};
 use std::{path::Path, time::Duration};
 use tower_egress::{
     Egress, EgressService, TokioExecutor, TokioTimer,
@@ -54,7 +54,7 @@ impl Program {
         let concurrency = target.pace.concurrency(asked.concurrency);
         let github = (&target.base, target.pace.quota);
         let anthropic = (&target.anthropic, target.anthropic_pace.quota);
-        let mut builder = stack::set_up(Egress::builder(), github, anthropic, concurrency);
+        let mut builder = stack(Egress::builder(), github, anthropic, concurrency);
         if let Some(flags) = flags {
             builder = builder.flags(flags);
         }

@@ -88,7 +88,7 @@ impl<D: Database, T: Timer> Store<D, T> {
         self.monitored("db: read history", read).await
     }
 
-    /// Deletes the figures that are older than 90 days, and the scans. Returns how many figures.
+    /// Deletes the figures that are older than 90 days, and the scans and runs. Returns how many figures.
     ///
     /// # Errors
     ///
@@ -98,7 +98,8 @@ impl<D: Database, T: Timer> Store<D, T> {
         let before = self.now().saturating_sub(kept_for);
         let metrics = Statement::new("DELETE FROM metrics WHERE taken_at < ?").bind(before);
         let scans = Statement::new("DELETE FROM scans WHERE finished_at < ?").bind(before);
-        let deleted = self.database.batch(vec![metrics, scans]);
+        let runs = Statement::new("DELETE FROM runs WHERE started_at < ?").bind(before);
+        let deleted = self.database.batch(vec![metrics, scans, runs]);
         let outcomes = self.monitored("db: delete old", deleted).await?;
         Ok(outcomes
             .first()

@@ -1,7 +1,7 @@
 //! What the program tells of itself.
 
 use super::{Problem, Web, Whole, pages};
-use crate::ScanStatus;
+use crate::{Run, ScanStatus};
 use http::{HeaderValue, header::CONTENT_TYPE};
 use serde::Serialize;
 use tower_egress::{
@@ -16,8 +16,8 @@ use tower_egress::{
 pub enum Scope {
     /// Of a process.
     Process,
-    /// Of one isolate of a Worker: others have their own.
-    Isolate,
+    /// Of a Durable Object, since the platform started it last.
+    Object,
 }
 
 #[derive(Serialize)]
@@ -27,6 +27,8 @@ struct Told {
     status: Status,
     monitor: Report,
     scan: ScanStatus,
+    /// What was done by the clock, when it was done last.
+    runs: Vec<Run>,
 }
 
 impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
@@ -37,6 +39,7 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
             status: self.egress_status(&scan).await?,
             monitor: self.monitor.report(),
             scan,
+            runs: self.scans.store().last_runs().await?,
         };
         Ok(pages::json(&told))
     }

@@ -1,6 +1,7 @@
 //! What is done now and then: memory is looked at, old figures are deleted.
 
 use crate::program::Program;
+use repo_scanner_core::Recurring;
 use std::{convert::Infallible, time::Duration};
 use tower_egress::{Clock, SleepUntil, TokioTimer};
 
@@ -17,7 +18,11 @@ pub(super) async fn keep(program: &Program) -> Infallible {
         program.monitor.check();
         if now >= clean_up {
             clean_up = now + DAY;
-            match program.store.delete_old().await {
+            let deleted = program.store.delete_old();
+            let deleted = program
+                .store
+                .recorded(Recurring::CleanUp, deleted, |count| Some(*count));
+            match deleted.await {
                 Ok(0) => {}
                 Ok(count) => eprintln!("deleted {count} figures that were older than 90 days"),
                 Err(error) => eprintln!("old figures cannot be deleted: {error}"),

@@ -1,7 +1,7 @@
 //! Working on scans while others ask about them.
 
 use crate::{interrupt::Told, program::Program, scan::repositories};
-use repo_scanner_core::{Ended, JobError, Slice, Summary};
+use repo_scanner_core::{Ended, JobError, Recurring, Slice, Summary};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tower_egress::{Clock, SleepUntil, TokioTimer};
@@ -54,10 +54,9 @@ async fn slice(program: &Program, told: &Told) -> Result<Option<(Summary, Ended)
     let status = status.map_err(|error| error.to_string())?;
     let (left, total) = (status.remaining, status.total);
     eprintln!("scanning: {left} of {} to do", repositories(total));
-    let worked = program
-        .scans
-        .work(Slice::default(), |_| {}, told.to_end())
-        .await;
+    let worked = program.scans.work(Slice::default(), |_| {}, told.to_end());
+    let done = |worked: &Option<(Summary, Ended)>| Some(worked.as_ref()?.0.done());
+    let worked = program.store.recorded(Recurring::Slice, worked, done).await;
     worked.map_err(|error: JobError| error.to_string())
 }
 
@@ -76,7 +75,10 @@ async fn analyse(program: &Program, told: &Told) {
     if program.analyse == 0 {
         return;
     }
-    match program.analyst.work(program.analyse, told.to_end()).await {
+    let work = program.analyst.work(program.analyse, told.to_end());
+    let done = |summary: &Summary| Some(summary.done());
+    let work = program.store.recorded(Recurring::Analysis, work, done);
+    match work.await {
         Ok(summary) => {
             eprintln!("{} described", repositories(summary.scanned));
             for (reason, count) in &summary.reasons {

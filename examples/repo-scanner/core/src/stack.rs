@@ -7,8 +7,9 @@ use tower_egress::{Api, EgressBuilder, Quota, Timer};
 /// A batch job has time: what would fail a web request is worth waiting for here.
 const MAX_WAIT: Duration = Duration::from_secs(900);
 
-/// Sets a stack up for a scan of GitHub, or of what stands in for it at an address.
-pub(crate) fn set_up<T: Timer>(
+/// Sets a stack up for scans of GitHub, and for Anthropic, or for what stands in for them at these addresses, with the limits
+/// that they are known to have.
+pub fn stack<T: Timer>(
     builder: EgressBuilder<T>,
     github: (&Uri, Quota),
     anthropic: (&Uri, Quota),
@@ -104,7 +105,7 @@ mod tests {
         let six = NonZeroUsize::new(6).unwrap();
         let builder = Egress::builder_on(timer.clone());
         let (github, anthropic) = ((&base, Quota::GITHUB), (&base, Quota::ANTHROPIC));
-        let egress = set_up(builder, github, anthropic, six).build();
+        let egress = stack(builder, github, anthropic, six).build();
         let client = egress.layer(Dripping(timer.clone()));
         let started = timer.now();
         let until = started + Duration::from_secs(3600);

@@ -1,0 +1,138 @@
+//! The Durable Object that does it all.
+
+use crate::{
+    cron::Cron,
+    program::{NoProgram, Program},
+    request,
+    rest::Rest,
+    work,
+};
+use repo_scanner_core::{
+    BeginError, CATALOGUE, CATALOGUE_KEY, Cause, Recurring, StoreError, repos,
+};
+use std::{cell::Cell, time::Duration};
+use tokio::sync::OnceCell;
+use tower_egress_worker::{Reply, until_disconnect};
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, State, console_error, console_log,
+    durable_object, wasm_bindgen,
+};
+
+/// Holds the stack, answers requests, and works on scans, a slice at each alarm.
+///
+/// What it knows and must not forget is in D1; what an alarm cannot finish, the next one does.
+#[durable_object]
+pub(crate) struct Scanner {
+    state: State,
+    env: Env,
+    program: OnceCell<Program>,
+    /// How often in a row an alarm could do nothing.
+    failures: Cell<u32>,
+}
+
+impl DurableObject for Scanner {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            program: OnceCell::new(),
+            failures: Cell::new(0),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let signal = request.inner().signal();
+        // An object goes on when its client has gone.
+        let answered = until_disconnect(&signal, self.answer(request)).await;
+        answered.unwrap_or_else(|| Response::error("nobody reads this", 503))
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        let next = match self.program().await {
+            Ok(program) => work::work(&self.state, program, &self.failures).await?,
+            Err(error) => {
+                console_error!("the scan cannot go on: {error}");
+                Some(work::after_failures(&self.failures))
+            }
+        };
+        if let Some(wait) = next {
+            self.state.storage().set_alarm(wait).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl Scanner {
+    async fn program(&self) -> Result<&Program, NoProgram> {
+        let new = || async {
+            let program = Program::new(&self.env).await?;
+            let kept = Rest::keep_to(&self.state, &program).await;
+            kept.map_err(NoProgram::Storage)?;
+            Ok(program)
+        };
+        self.program.get_or_try_init(new).await
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response> {
+        let program = match self.program().await {
+            Ok(program) => program,
+            Err(error) => {
+                console_error!("a request could not be answered: {error}");
+                return error.into_response();
+            }
+        };
+        if let Some(cron) = Cron::at(&request.path()) {
+            return self.on_cron(program, cron).await;
+        }
+        let request = request::read(request)?;
+        let changes_something = !request.method().is_safe();
+        let response = program.web.respond(request).await;
+        if let Some(Cause(cause)) = response.extensions().get() {
+            console_error!("a request could not be answered: {cause}");
+        }
+        if changes_something && response.status().is_success() {
+            self.wake().await?;
+        }
+        let response = Reply(response).into_js();
+        response
+            .map(Response::from)
+            .map_err(|error| Error::RustError(error.to_string()))
+    }
+
+    async fn on_cron(&self, program: &Program, cron: Cron) -> Result<Response> {
+        let scans = &program.web.scans;
+        let done = match cron {
+            Cron::CleanUp => {
+                let store = scans.store();
+                let deleted = store.delete_old();
+                let deleted = store.recorded(Recurring::CleanUp, deleted, |count| Some(*count));
+                let deleted = deleted.await.map_err(|error| error.to_string());
+                deleted.map(|count| {
+                    console_log!("deleted {count} figures that were older than 90 days");
+                })
+            }
+            Cron::Scan => match scans
+                .begin(CATALOGUE_KEY, repos(CATALOGUE.as_bytes()))
+                .await
+            {
+                Ok(_) => Ok(()),
+                Err(BeginError::Store(StoreError::ScanIsRunning)) => {
+                    console_log!("a scan of another list is running: this one is left out");
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        // Also where a scan was left: whatever has become of its alarm.
+        self.wake().await?;
+        match done {
+            Ok(()) => Response::empty(),
+            Err(error) => Err(Error::RustError(error)),
+        }
+    }
+
+    /// Has somebody look whether there is something to do.
+    async fn wake(&self) -> Result<()> {
+        self.state.storage().set_alarm(Duration::ZERO).await
+    }
+}

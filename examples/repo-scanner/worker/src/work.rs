@@ -1,0 +1,117 @@
+//! What an alarm does.
+
+use crate::{program::Program, rest::Rest};
+use futures_util::future::select;
+use repo_scanner_core::{Ended, JobError, Recurring, Summary};
+use std::{cell::Cell, pin::pin, time::Duration};
+use tower_egress::{Clock, SleepUntil};
+use tower_egress_worker::WorkerTimer;
+use worker::{Result, State, console_error, console_log};
+
+/// How often is looked at how it is going.
+const LOOK: Duration = Duration::from_secs(1);
+/// A pause that is longer is slept through by nobody: the alarm is set to its end.
+const LONG: Duration = Duration::from_secs(20);
+/// How long is waited after a failure, twice as long after each that follows, and at most.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+const MOST: Duration = Duration::from_secs(300);
+
+/// Works on the scan that has begun, if one has, for as long as an invocation may; has repositories described when it is done.
+/// Returns in how long to go on.
+pub(crate) async fn work(
+    state: &State,
+    program: &Program,
+    failures: &Cell<u32>,
+) -> Result<Option<Duration>> {
+    if let Some(pause) = long_pause(program) {
+        return Ok(Some(pause));
+    }
+    Rest::begin(state).await?;
+    program.budget.refill(program.settings.operations);
+    let worked = slice(program).await;
+    let analyses = match &worked {
+        Ok(Some((_, Ended::Finished))) => program.settings.analyse > 0,
+        _ => false,
+    };
+    if analyses {
+        analyse(program).await;
+    }
+    Rest::end(state, program).await?;
+    Ok(match worked {
+        Ok(None | Some((_, Ended::Finished))) => {
+            failures.set(0);
+            None
+        }
+        Ok(Some((_, Ended::ServerGone(why)))) => {
+            console_log!("the scan waits for the server: {why}");
+            Some(after_failures(failures))
+        }
+        Ok(Some(_)) => {
+            failures.set(0);
+            Some(long_pause(program).unwrap_or_default())
+        }
+        Err(error) => {
+            console_error!("the scan cannot go on: {error}");
+            Some(after_failures(failures))
+        }
+    })
+}
+
+/// In how long to try again.
+pub(crate) fn after_failures(failures: &Cell<u32>) -> Duration {
+    let so_many = failures.get();
+    failures.set(so_many.saturating_add(1));
+    let wait = AFTER_FAILURE * 2_u32.saturating_pow(so_many.min(16));
+    wait.min(MOST)
+}
+
+async fn slice(program: &Program) -> Result<Option<(Summary, Ended)>, JobError> {
+    let scans = &program.web.scans;
+    // Nobody waits here for an hour.
+    let paused = async {
+        let timer = WorkerTimer::new();
+        while long_pause(program).is_none() {
+            program.web.monitor.check();
+            SleepUntil::new(timer, timer.now() + LOOK).await;
+        }
+    };
+    let work = scans.work(program.settings.slice, |_| {}, paused);
+    let done = |worked: &Option<(Summary, Ended)>| Some(worked.as_ref()?.0.done());
+    let worked = scans.store().recorded(Recurring::Slice, work, done).await;
+    if let Ok(Some((summary, _))) = &worked {
+        console_log!(
+            "{} of a scan done, {} failed",
+            summary.done(),
+            summary.failed
+        );
+    }
+    worked
+}
+
+/// How long everybody has to wait because GitHub said so, if that is long.
+fn long_pause(program: &Program) -> Option<Duration> {
+    let limits = program.web.egress.status().rate_limits;
+    let pause = limits.get("github")?.paused_for_ms?;
+    Some(Duration::from_secs_f64(pause / 1000.0)).filter(|pause| *pause > LONG)
+}
+
+/// With what is left of the budget, and of the time.
+async fn analyse(program: &Program) {
+    let timer = WorkerTimer::new();
+    let over = async {
+        let time = program.settings.slice.time.unwrap_or(MOST);
+        let time = SleepUntil::new(timer, timer.now() + time.min(MOST));
+        select(pin!(time), pin!(program.budget.spent())).await;
+    };
+    let work = program.analyst.work(program.settings.analyse, over);
+    let store = program.web.scans.store();
+    let done = |summary: &Summary| Some(summary.done());
+    match store.recorded(Recurring::Analysis, work, done).await {
+        Ok(summary) => {
+            for (reason, count) in &summary.reasons {
+                console_log!("{count} repositories not described: {reason}");
+            }
+        }
+        Err(error) => console_error!("descriptions cannot be stored: {error}"),
+    }
+}
