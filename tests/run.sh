@@ -194,7 +194,7 @@ part_lint_wasm() {
     wasm clippy --locked --target "$target" "${packages[@]}" --lib --tests -- "${lints[@]}"
     wasm clippy --locked --target "$target" -p tower-egress --no-default-features --features "$wasm_features" --lib --tests -- "${lints[@]}"
     wasm clippy --locked --target "$target" -p tower-egress-worker --lib --tests -- "${lints[@]}"
-    wasm clippy --locked --target "$target" -p worker-tests -p worker-bench -p worker-minimal -- "${lints[@]}"
+    wasm clippy --locked --target "$target" -p worker-tests -p worker-bench -p worker-minimal -p repo-scanner-worker -- "${lints[@]}"
 }
 
 part_test() { run cargo test --workspace --locked; }
@@ -326,14 +326,16 @@ worker_that_unwinds() {
 part_test_worker() {
     part_wasm_tools
     npm_packages tests/worker
-    local worker_dir tests minimal log unwinding="" file
+    local worker_dir tests minimal scanner log unwinding="" file
     local -a files=()
     wasm build --locked --target "$target" -p worker-tests
     worker_modules debug worker_tests
     tests=$worker_dir
-    wasm build --locked --target "$target" --profile worker -p worker-minimal
+    wasm build --locked --target "$target" --profile worker -p worker-minimal -p repo-scanner-worker
     worker_modules worker worker_minimal
     minimal=$worker_dir
+    worker_modules worker repo_scanner_worker
+    scanner=$worker_dir
     if worker_that_unwinds; then unwinding=$worker_dir; fi
     run cargo build --locked -p strict-origin
     for file in tests/worker/*.test.mjs; do
@@ -341,14 +343,23 @@ part_test_worker() {
     done
     log=$(mktemp)
     # One file after the other: they measure times.
-    (cd tests/worker && bounded 900 env WORKER_DIR="$tests" WORKER_MINIMAL_DIR="$minimal" WORKER_UNWIND_DIR="$unwinding" \
+    (cd tests/worker && bounded 900 env WORKER_DIR="$tests" WORKER_MINIMAL_DIR="$minimal" WORKER_SCANNER_DIR="$scanner" WORKER_UNWIND_DIR="$unwinding" \
         STRICT_ORIGIN="${CARGO_TARGET_DIR:-$root/target}/debug/strict-origin" \
         node --test --test-concurrency=1 --test-timeout=120000 --test-reporter=spec "${files[@]}") | tee "$log"
     grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in workerd"
     grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in workerd"
     rm -f "$log"
-    printf 'worker-minimal: %s bytes of wasm and %s of JavaScript, gzipped\n' \
-        "$(gzip -9c "$minimal/index_bg.wasm" | wc -c)" "$(cat "$minimal/index.js" "$minimal"/snippets/*/*.js "$minimal"/snippets/*/src/*.js | gzip -9c | wc -c)"
+    weigh worker-minimal "$minimal"
+    weigh repo-scanner "$scanner" 400000
+}
+
+# Says what the Worker $1 in the folder $2 weighs, which may be bounded.
+weigh() {
+    local wasm js
+    wasm=$(gzip -9c "$2/index_bg.wasm" | wc -c)
+    js=$(find "$2" -name '*.js' -exec cat {} + | gzip -9c | wc -c)
+    printf '%s: %s bytes of wasm and %s of JavaScript, gzipped\n' "$1" "$wasm" "$js"
+    ((wasm + js <= ${3:-wasm + js})) || die "$1 weighs more than $3 bytes"
 }
 
 # Runs the wasm tests of the package in the folder $1. On wasm a plain `#[test]` compiles and is never called, so the

@@ -54,7 +54,7 @@ pub enum Ended {
     Finished,
     /// The slice is over, and there is more to do.
     SliceOver,
-    /// It was told to end. The scan can go on.
+    /// It was told to end, and the scan can go on; or somebody else has ended the scan.
     Interrupted,
     /// The server is gone, and why that is thought. The scan can go on when it is back.
     ServerGone(String),
@@ -244,8 +244,11 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             Err(_) => (ScanState::Running, Some("the database failed")),
         };
         let noted = store.note_scan(scan, worked, state, why).await;
-        // Of two errors the first.
-        let ended = ended.and_then(|ended| noted.map(|()| ended).map_err(Into::into));
+        // Of two errors the first. Who could note nothing has worked on a scan that somebody else has ended.
+        let ended = ended.and_then(|ended| match noted? {
+            true => Ok(ended),
+            false => Ok(Ended::Interrupted),
+        });
         (summary, ended)
     }
 

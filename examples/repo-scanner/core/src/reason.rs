@@ -11,6 +11,7 @@ pub(crate) struct Reason {
 }
 
 /// What a failure says about the server.
+#[derive(Clone, Copy)]
 pub(crate) enum ServerIs {
     There,
     /// Nothing: the request was not sent.

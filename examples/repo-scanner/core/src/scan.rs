@@ -44,7 +44,8 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
     /// The list is read as there is room, so it may be of any length. Every repository of it is handed over once, unless
     /// the scan is stopped. What was handed over by then is in the summary. When `stop` is done, requests under way are
     /// dropped, and what was fetched is handed over; so they are when outcomes cannot be kept, or the server is gone: some
-    /// of them may wait for an hour.
+    /// of them may wait for an hour. What nobody answered for in a row before the server was taken to be gone is not handed
+    /// over, but for the first of it: it is still to do.
     ///
     /// # Cancel safety
     ///
@@ -74,7 +75,8 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         // waits for the database.
         let (mut fetching, mut keeping) = (FuturesUnordered::new(), FuturesUnordered::new());
         let hand_over = async |(outcome, became)| keep(outcome).await.map(|()| became);
-        let mut broken_in_a_row = 0;
+        // Failures in a row for which nobody answered. They are their repositories' when the server answers for another one.
+        let (mut in_doubt, mut known) = (Vec::new(), Vec::new());
         // Set to end the scan; what was fetched is handed over first.
         let mut stopped = None;
         let mut interrupted = false;
@@ -93,8 +95,32 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                         }
                     }
                     while let Poll::Ready(Some(fetched)) = fetching.poll_next_unpin(cx) {
-                        keeping.push(hand_over(fetched));
                         moves = true;
+                        match fetched.1.server() {
+                            ServerIs::Gone => in_doubt.push(fetched),
+                            ServerIs::Unknown => known.push(fetched),
+                            ServerIs::There => {
+                                known.append(&mut in_doubt);
+                                known.push(fetched);
+                            }
+                        }
+                        if in_doubt.len() >= self.options.give_up_after && stopped.is_none() {
+                            fetching.clear();
+                            // The rest is still to do. One is done with: a scan gets on although the server answers for
+                            // none of what is next.
+                            stopped = in_doubt.last().map(|(_, last)| gone(in_doubt.len(), last));
+                            known.extend(in_doubt.drain(..).take(1));
+                        }
+                    }
+                    if fetching.is_empty()
+                        && stopped.is_none()
+                        && !in_doubt.is_empty()
+                        && matches!(list.as_mut().poll_peek(cx), Poll::Ready(None))
+                    {
+                        known.append(&mut in_doubt);
+                    }
+                    for fetched in known.drain(..) {
+                        keeping.push(hand_over(fetched));
                     }
                 }
                 if !interrupted && stop.as_mut().poll(cx).is_ready() {
@@ -132,29 +158,11 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                 break;
             };
             match kept {
-                Ok(Became::Scanned) => {
-                    broken_in_a_row = 0;
-                    summary.scanned += 1;
-                }
-                Ok(Became::Unchanged) => {
-                    broken_in_a_row = 0;
-                    summary.unchanged += 1;
-                }
-                Ok(Became::Failed(Reason { text, server })) => {
-                    match server {
-                        ServerIs::There => broken_in_a_row = 0,
-                        ServerIs::Unknown => {}
-                        ServerIs::Gone => broken_in_a_row += 1,
-                    }
+                Ok(Became::Scanned) => summary.scanned += 1,
+                Ok(Became::Unchanged) => summary.unchanged += 1,
+                Ok(Became::Failed(Reason { text, .. })) => {
                     summary.failed += 1;
-                    *summary.reasons.entry(text.clone()).or_default() += 1;
-                    if broken_in_a_row >= self.options.give_up_after && stopped.is_none() {
-                        fetching.clear();
-                        stopped = Some(Stopped::ServerGone {
-                            failures: broken_in_a_row,
-                            last: text,
-                        });
-                    }
+                    *summary.reasons.entry(text).or_default() += 1;
                 }
                 Err(error) => {
                     fetching.clear();
@@ -244,4 +252,22 @@ enum Became {
     Scanned,
     Unchanged,
     Failed(Reason),
+}
+
+impl Became {
+    /// What it says about the server.
+    const fn server(&self) -> ServerIs {
+        match self {
+            Self::Scanned | Self::Unchanged => ServerIs::There,
+            Self::Failed(reason) => reason.server,
+        }
+    }
+}
+
+fn gone<L, K>(failures: usize, last: &Became) -> Stopped<L, K> {
+    let last = match last {
+        Became::Failed(reason) => reason.text.clone(),
+        Became::Scanned | Became::Unchanged => String::new(),
+    };
+    Stopped::ServerGone { failures, last }
 }

@@ -81,8 +81,8 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         match self.store.begin_scan(key, list).await {
             // Somebody was quicker.
             Err(BeginError::Store(StoreError::ScanIsRunning)) => {
-                match self.store.running_scan().await? {
-                    Some(running) => joined(running),
+                match self.store.begun_scan().await? {
+                    Some(begun) => joined(begun),
                     None => Err(BeginError::Store(StoreError::ScanIsRunning)),
                 }
             }
@@ -144,19 +144,19 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
     ///
     /// Those of the database.
     pub async fn end(&self) -> Result<(), StoreError> {
-        if self.live.tell_to_end() {
-            return Ok(());
-        }
+        let told = self.live.tell_to_end();
         match self.store.running_scan().await? {
+            // Not if the worker is that of an older one, and about to leave.
+            Some(running) if told == Some(running.id) => Ok(()),
             Some(running) => self.interrupt(running.id).await,
-            None => Ok(()),
+            None => self.store.end_listing().await,
         }
     }
 
     async fn interrupt(&self, scan: i64) -> Result<(), StoreError> {
         let state = ScanState::Interrupted;
         let noted = self.store.note_scan(scan, Duration::ZERO, state, None);
-        noted.await
+        noted.await.map(drop)
     }
 
     /// Returns what has come of the last scan.
@@ -197,16 +197,15 @@ impl Live {
         }
     }
 
-    /// Returns whether there is somebody to tell.
-    fn tell_to_end(&self) -> bool {
+    /// Returns which scan whoever was told works on, if there is somebody to tell.
+    fn tell_to_end(&self) -> Option<i64> {
         let mut working = self.working();
-        let Some(work) = working.as_mut() else {
-            return false;
-        };
+        let work = working.as_mut()?;
         work.told_to_end = true;
+        let scan = work.scan;
         drop(working);
         self.worker.wake();
-        true
+        Some(scan)
     }
 }
 

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use repo_scanner_core::{GitHub, Outcome, RepoName, ScanOptions, Scanner, Stopped, Summary};
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::{Future, Ready, pending, ready},
     io,
@@ -121,4 +122,65 @@ fn who_is_told_to_end_when_all_is_fetched_was_not_interrupted() {
     let (summary, ended, _) = scan(&timer, 3, |_| Answer::Well, keep, sleep(&timer, 1));
     assert_eq!(summary.scanned, 3);
     assert!(ended.is_ok(), "{ended:?}");
+}
+
+/// Each attempt to go on cost 24 repositories while the server was away: they had failed, and were done with.
+#[test]
+fn what_nobody_answered_for_is_still_to_do_when_the_server_is_gone() {
+    let timer = ManualTimer::new();
+    let kept = RefCell::new(Vec::new());
+    let keep = async |outcome: Outcome| {
+        kept.borrow_mut().push(outcome);
+        Ok::<_, Infallible>(())
+    };
+    let (summary, ended, _) = scan(&timer, 1000, |_| Answer::Refused, keep, pending());
+    assert!(matches!(
+        ended,
+        Err(Stopped::ServerGone { failures: 24, .. })
+    ));
+    // One has failed, so that a scan gets on whose next 24 are what the server does not answer for.
+    assert_eq!((summary.failed, kept.borrow().len()), (1, 1));
+}
+
+#[test]
+fn failures_in_a_row_are_those_of_the_repositories_when_the_server_answers_for_others() {
+    let keep = async |_: Outcome| Ok::<_, Infallible>(());
+    // Before the others, after them, among them, and all that there are.
+    let answers: [fn(usize) -> Answer; 4] = [
+        |number| {
+            if number < 20 {
+                Answer::Refused
+            } else {
+                Answer::Well
+            }
+        },
+        |number| {
+            if number < 180 {
+                Answer::Well
+            } else {
+                Answer::Refused
+            }
+        },
+        |number| {
+            if number % 2 == 0 {
+                Answer::Well
+            } else {
+                Answer::Refused
+            }
+        },
+        |_| Answer::Refused,
+    ];
+    for (answer, (count, failed)) in
+        answers
+            .into_iter()
+            .zip([(200, 20), (200, 20), (200, 100), (20, 20)])
+    {
+        let timer = ManualTimer::new();
+        let (summary, ended, _) = scan(&timer, count, answer, keep, pending());
+        assert!(ended.is_ok(), "{ended:?}");
+        assert_eq!(
+            (summary.failed, summary.scanned),
+            (failed, count as u64 - failed)
+        );
+    }
 }

@@ -233,8 +233,8 @@ fn a_server_that_falls_silent_or_stalls_for_good_stops_the_scan() {
             panic!("{ended:?}");
         };
         assert_eq!(failures, 24);
-        // Those under way are finished.
-        assert!((24..24 + 16).contains(&summary.failed), "{summary:?}");
+        // The others are still to do: that nobody answered says nothing of them.
+        assert_eq!(summary.failed, 1, "{summary:?}");
         assert!(seconds < 1200, "{seconds} s");
     }
 }

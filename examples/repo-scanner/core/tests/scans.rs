@@ -316,3 +316,49 @@ fn how_long_was_worked_is_known_although_nobody_said_so_at_the_end() {
         assert!((90.0..160.0).contains(&pace), "{pace}");
     });
 }
+
+/// The old one's worker was told, and the new scan went on although it was answered that it ends.
+#[test]
+fn an_end_is_heard_by_a_scan_that_began_while_the_worker_of_the_old_one_was_leaving() {
+    with_database(async |database, server| {
+        let process = Process::start(&database, &server).await;
+        process.scans.begin("old", names(3)).await.unwrap();
+        let mut working = pin!(process.scans.work(Slice::default(), |_| {}, pending()));
+        // A step of the worker, and all that the database has to do for it.
+        while process.store.running_scan().await.unwrap().is_some() {
+            let step = poll_fn(|cx| Poll::Ready(working.as_mut().poll(cx).is_ready()));
+            assert!(!step.await, "the old one's worker has left");
+        }
+        process.scans.begin("new", names(5)).await.unwrap();
+        process.scans.end().await.unwrap();
+        working.await.unwrap();
+        let status = process.scans.status().await.unwrap();
+        assert_eq!((status.total, status.state), (5, ScanState::Interrupted));
+        assert_eq!(process.store.running_scan().await.unwrap(), None);
+    });
+}
+
+/// It had read the end of the list, and said that the scan was done.
+#[test]
+fn who_works_on_a_scan_that_another_process_ends_does_not_say_that_it_is_done() {
+    with_database(async |database, server| {
+        let one = Process::start(&database, &server).await;
+        let other = Process::start(&database, &server).await;
+        one.scans.begin("list", names(5_000)).await.unwrap();
+        let stored = Cell::new(0_u64);
+        let progress = |_: &_| stored.set(stored.get() + 1);
+        let working = one.scans.work(Slice::default(), progress, pending());
+        let ending = async {
+            while stored.get() < 100 {
+                a_moment().await;
+            }
+            other.scans.end().await.unwrap();
+        };
+        let (worked, ()) = join(working, ending).await;
+        let (summary, ended) = worked.unwrap().unwrap();
+        assert!(summary.scanned < 5_000, "{summary:?}");
+        assert_eq!(ended, Ended::Interrupted);
+        let status = one.scans.status().await.unwrap();
+        assert_eq!(status.state, ScanState::Interrupted);
+    });
+}

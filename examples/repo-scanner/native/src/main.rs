@@ -3,6 +3,9 @@
 //! Without arguments it starts a strict test server inside itself, scans the repositories that it ships with, and serves a
 //! dashboard.
 
+#[macro_use]
+mod stderr;
+
 mod asked;
 mod cli;
 mod client;

@@ -1,5 +1,6 @@
 //! Serving the dashboard and the API, and working on scans meanwhile.
 
+mod connections;
 mod housekeeping;
 mod http;
 mod listen;
@@ -72,32 +73,29 @@ pub(crate) async fn serve(
         // What is slow works all the same.
         let _ = stream.set_nodelay(true);
     });
-    let ending = told.clone();
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(async move { ending.to_end().await });
+    let server = connections::serve(listener, router, told);
     eprintln!("dashboard and API at http://{address}; Ctrl-C ends");
 
     let server = async {
-        let mut server = pin!(server.into_future());
+        let mut server = pin!(server);
         tokio::select! {
             // Where nothing is under way there is nothing to tell.
             biased;
-            served = &mut server => return served,
+            () = &mut server => return,
             () = told.to_end() => {}
         }
         eprintln!("ending: finishing what is under way; Ctrl-C again ends at once");
         let until = TokioTimer::new().now() + GRACE;
         tokio::select! {
-            served = server => served,
+            () = server => {}
             () = SleepUntil::new(TokioTimer::new(), until) => {
                 eprintln!("some requests were not finished in {GRACE:?}, and are given up");
-                Ok(())
             }
         }
     };
-    let both = async { tokio::join!(server, worker::work(program, &wake, told)).0 };
+    let both = async { tokio::join!(server, worker::work(program, &wake, told)) };
     tokio::select! {
-        served = both => served.map_err(|error| Failure::failed("cannot serve", error)),
+        _ = both => Ok(()),
         never = housekeeping::keep(program) => match never {},
     }
 }

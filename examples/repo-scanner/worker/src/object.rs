@@ -26,8 +26,16 @@ pub(crate) struct Scanner {
     state: State,
     env: Env,
     program: OnceCell<Program>,
+    clock: Clock,
+}
+
+/// What alarms and requests tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
     /// How often in a row an alarm could do nothing.
-    failures: Cell<u32>,
+    pub(crate) failures: Cell<u32>,
+    /// Whether somebody wants something to be done.
+    pub(crate) is_wanted: Cell<bool>,
 }
 
 impl DurableObject for Scanner {
@@ -36,7 +44,7 @@ impl DurableObject for Scanner {
             state,
             env,
             program: OnceCell::new(),
-            failures: Cell::new(0),
+            clock: Clock::default(),
         }
     }
 
@@ -49,10 +57,10 @@ impl DurableObject for Scanner {
 
     async fn alarm(&self) -> Result<Response> {
         let next = match self.program().await {
-            Ok(program) => work::work(&self.state, program, &self.failures).await?,
+            Ok(program) => work::work(&self.state, program, &self.clock).await?,
             Err(error) => {
                 console_error!("the scan cannot go on: {error}");
-                Some(work::after_failures(&self.failures))
+                Some(work::after_failures(&self.clock))
             }
         };
         if let Some(wait) = next {
@@ -133,6 +141,7 @@ impl Scanner {
 
     /// Has somebody look whether there is something to do.
     async fn wake(&self) -> Result<()> {
+        self.clock.is_wanted.set(true);
         self.state.storage().set_alarm(Duration::ZERO).await
     }
 }

@@ -1,10 +1,10 @@
 //! What an alarm does.
 
-use crate::{program::Program, rest::Rest};
+use crate::{object::Clock, program::Program, rest::Rest};
 use futures_util::future::select;
 use repo_scanner_core::{Ended, JobError, Recurring, Summary};
-use std::{cell::Cell, pin::pin, time::Duration};
-use tower_egress::{Clock, SleepUntil};
+use std::{pin::pin, time::Duration};
+use tower_egress::{Clock as _, SleepUntil};
 use tower_egress_worker::WorkerTimer;
 use worker::{Result, State, console_error, console_log};
 
@@ -21,8 +21,9 @@ const MOST: Duration = Duration::from_secs(300);
 pub(crate) async fn work(
     state: &State,
     program: &Program,
-    failures: &Cell<u32>,
+    clock: &Clock,
 ) -> Result<Option<Duration>> {
+    clock.is_wanted.set(false);
     if let Some(pause) = long_pause(program) {
         return Ok(Some(pause));
     }
@@ -34,33 +35,33 @@ pub(crate) async fn work(
         _ => false,
     };
     if analyses {
-        analyse(program).await;
+        analyse(program, clock).await;
     }
     Rest::end(state, program).await?;
     Ok(match worked {
         Ok(None | Some((_, Ended::Finished))) => {
-            failures.set(0);
+            clock.failures.set(0);
             None
         }
         Ok(Some((_, Ended::ServerGone(why)))) => {
             console_log!("the scan waits for the server: {why}");
-            Some(after_failures(failures))
+            Some(after_failures(clock))
         }
         Ok(Some(_)) => {
-            failures.set(0);
+            clock.failures.set(0);
             Some(long_pause(program).unwrap_or_default())
         }
         Err(error) => {
             console_error!("the scan cannot go on: {error}");
-            Some(after_failures(failures))
+            Some(after_failures(clock))
         }
     })
 }
 
 /// In how long to try again.
-pub(crate) fn after_failures(failures: &Cell<u32>) -> Duration {
-    let so_many = failures.get();
-    failures.set(so_many.saturating_add(1));
+pub(crate) fn after_failures(clock: &Clock) -> Duration {
+    let so_many = clock.failures.get();
+    clock.failures.set(so_many.saturating_add(1));
     let wait = AFTER_FAILURE * 2_u32.saturating_pow(so_many.min(16));
     wait.min(MOST)
 }
@@ -95,12 +96,16 @@ fn long_pause(program: &Program) -> Option<Duration> {
     Some(Duration::from_secs_f64(pause / 1000.0)).filter(|pause| *pause > LONG)
 }
 
-/// With what is left of the budget, and of the time.
-async fn analyse(program: &Program) {
+/// With what is left of the budget, and of the time, and until somebody wants a scan.
+async fn analyse(program: &Program, clock: &Clock) {
     let timer = WorkerTimer::new();
     let over = async {
-        let time = program.settings.slice.time.unwrap_or(MOST);
-        let time = SleepUntil::new(timer, timer.now() + time.min(MOST));
+        let until = timer.now() + program.settings.slice.time.unwrap_or(MOST).min(MOST);
+        let time = async {
+            while timer.now() < until && !clock.is_wanted.get() {
+                SleepUntil::new(timer, timer.now() + LOOK).await;
+            }
+        };
         select(pin!(time), pin!(program.budget.spent())).await;
     };
     let work = program.analyst.work(program.settings.analyse, over);

@@ -165,14 +165,19 @@ impl<D: Database, T: Timer> Store<D, T> {
             if part.is_empty() {
                 break;
             }
+            // Of a scan that is gone or was ended none: nobody would look for them.
             let targets = Statement::new(
-                "INSERT INTO scan_targets (scan, place, name) SELECT ?, ? + key, value FROM json_each(?)",
+                "INSERT INTO scan_targets (scan, place, name) SELECT ?1, ?2 + key, value FROM json_each(?3) \
+                 WHERE (SELECT state FROM scans WHERE id = ?1) = 'listing'",
             );
             let names = Value::json(&part).map_err(StoreError::from)?;
             let targets = self
                 .database
                 .run(targets.bind(scan).bind(total).bind(names));
-            self.monitored("db: write scan", targets).await?;
+            let written = self.monitored("db: write scan", targets).await?;
+            if written.rows_changed == 0 {
+                break;
+            }
             total += length(&part);
         }
         let mut run = Transaction::new();
@@ -183,13 +188,33 @@ impl<D: Database, T: Timer> Store<D, T> {
         let update = "UPDATE scans SET state = 'running', total = ? WHERE id = ?";
         run.push(Statement::new(update).bind(total).bind(scan));
         let run = self.monitored("db: write scan", run.commit(&self.database));
-        let run = run.await;
-        if matches!(run, Err(StoreError::ScanIsRunning)) {
-            let targets = Statement::new("DELETE FROM scan_targets WHERE scan = ?").bind(scan);
-            let deleted = self.monitored("db: write scan", self.database.run(targets));
-            deleted.await?;
+        match run.await {
+            Err(StoreError::ScanIsRunning) if self.was_ended(scan).await? => Ok(()),
+            run => run.map(drop).map_err(BeginError::Store),
         }
-        run.map(drop).map_err(BeginError::Store)
+    }
+
+    /// Tells whether a scan was told to end while its list was written. Otherwise another one has taken its place.
+    async fn was_ended(&self, scan: i64) -> Result<bool, StoreError> {
+        let state = Statement::new("SELECT count(*) FROM scans WHERE id = ?").bind(scan);
+        let found = self.database.first_as::<u32>(state);
+        let found = self.monitored("db: read scan", found).await?;
+        Ok(found == Some(1))
+    }
+
+    /// Ends scans whose list is being written.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn end_listing(&self) -> Result<(), StoreError> {
+        let targets =
+            "DELETE FROM scan_targets WHERE scan IN (SELECT id FROM scans WHERE state = 'listing')";
+        let scans =
+            "UPDATE scans SET state = 'interrupted', finished_at = ? WHERE state = 'listing'";
+        let scans = Statement::new(scans).bind(self.now());
+        let ended = self.database.batch(vec![targets.into(), scans]);
+        self.monitored("db: write scan", ended).await.map(drop)
     }
 
     /// Returns the scan that is running, or was when somebody crashed, and what its list is called.
@@ -201,6 +226,17 @@ impl<D: Database, T: Timer> Store<D, T> {
         let running = "SELECT id, list FROM scans WHERE state = 'running' LIMIT 1";
         let running = self.database.first_as(Statement::new(running));
         self.monitored("db: read scan", running).await
+    }
+
+    /// Returns the scan that is running, or else the one whose list is being written.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn begun_scan(&self) -> Result<Option<Running>, StoreError> {
+        let begun = "SELECT id, list FROM scans WHERE state IN ('running', 'listing') ORDER BY state = 'running' DESC LIMIT 1";
+        let begun = self.database.first_as(Statement::new(begun));
+        self.monitored("db: read scan", begun).await
     }
 
     /// Returns the next of what a scan has to fetch, behind a place of its list.
@@ -238,7 +274,8 @@ impl<D: Database, T: Timer> Store<D, T> {
         Ok(targets.collect())
     }
 
-    /// Notes that a scan was worked on for so long, and how it is getting on now. One that has ended stays as it is.
+    /// Notes that a scan was worked on for so long, and how it is getting on now. One that has ended stays as it is; returns
+    /// whether it had not.
     ///
     /// # Errors
     ///
@@ -249,7 +286,7 @@ impl<D: Database, T: Timer> Store<D, T> {
         worked: Duration,
         state: ScanState,
         why: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let finished_at = (state != ScanState::Running).then(|| self.now());
         let worked_ms = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
         let note = Statement::new(
@@ -267,7 +304,9 @@ impl<D: Database, T: Timer> Store<D, T> {
             statements.push(rest.bind(scan));
         }
         let noted = self.database.batch(statements);
-        self.monitored("db: write scan", noted).await.map(drop)
+        let outcomes = self.monitored("db: write scan", noted).await?;
+        let note = outcomes.first();
+        Ok(note.is_some_and(|note| note.changes.rows_changed > 0))
     }
 
     /// Returns what has come of the last scan.

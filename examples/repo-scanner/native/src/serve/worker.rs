@@ -24,7 +24,7 @@ pub(super) async fn work(program: &Program, wake: &Notify, told: &Told) {
                 };
                 tell(&summary, &ended);
                 if ended == Ended::Finished && !told.already() {
-                    analyse(program, told).await;
+                    analyse(program, wake, told).await;
                 }
             }
             Err(why) => {
@@ -71,11 +71,25 @@ fn tell(summary: &Summary, ended: &Ended) {
     }
 }
 
-async fn analyse(program: &Program, told: &Told) {
+/// Has repositories described, until there is a scan to work on: descriptions may take hours. Those that are missing then
+/// come after that.
+async fn analyse(program: &Program, wake: &Notify, told: &Told) {
     if program.analyse == 0 {
         return;
     }
-    let work = program.analyst.work(program.analyse, told.to_end());
+    let stop = async {
+        loop {
+            tokio::select! {
+                () = told.to_end() => return,
+                () = wake.notified() => {}
+            }
+            if !matches!(program.store.running_scan().await, Ok(None)) {
+                // For whoever waits next.
+                return wake.notify_one();
+            }
+        }
+    };
+    let work = program.analyst.work(program.analyse, stop);
     let done = |summary: &Summary| Some(summary.done());
     let work = program.store.recorded(Recurring::Analysis, work, done);
     match work.await {
