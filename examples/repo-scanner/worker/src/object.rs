@@ -21,7 +21,7 @@ use worker::{
 /// Holds the stack, answers requests, and works on scans, a slice at each alarm.
 ///
 /// What it knows and must not forget is in D1; what an alarm cannot finish, the next one does.
-#[durable_object]
+#[durable_object(alarm)]
 pub(crate) struct Scanner {
     state: State,
     env: Env,
