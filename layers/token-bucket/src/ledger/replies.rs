@@ -2,9 +2,12 @@
 
 use super::{Ledger, Report, server::View};
 
-/// How much later than it is a server may say that its window ends: it counts whole seconds, one is added for those that
-/// cut them off, and the reply was on its way for some time.
-const ROUNDING: u64 = 2_500_000_000;
+/// How much later than it is a server may say that its window ends: it counts whole seconds, from those of its reply's date,
+/// one is added for those that cut them off, and the reply was on its way for some time.
+const ROUNDING: u64 = 3_500_000_000;
+/// For how long a server may speak of a window that is over: replies that put its end within two seconds are of one window, as
+/// far as anybody can tell, and what was least left in it counts.
+const BLUR: u64 = 2_500_000_000;
 
 impl Ledger {
     /// Lets nobody depart until the clock shows that, and one alone after it; a shorter pause than the present one
@@ -94,19 +97,26 @@ impl Ledger {
     /// nanosecond when the next may go; the server's word for it is in whole seconds, and a pause is followed by a probe.
     /// But if the server permits more than we do, somebody else has used the rest; if its window is longer, ours is
     /// not what limits. Then its word counts.
+    ///
+    /// Whole seconds blur the server's window: what is said of it may hold for one that is longer than ours by as much. So it is
+    /// enough if the last `limit` departures are in such a one. (Departures at an even pace, each a little late, never quite
+    /// fill ours.)
     fn is_expected(&self, limit: Option<u64>, until: u64) -> bool {
         let (now, pace, window) = (self.time.now(), self.plan.pace(), self.departures.window());
         let is_ours = limit.is_none_or(|limit| limit == u64::from(pace.limit));
-        let (was_full, ends) = if pace.period <= ROUNDING {
+        let opens = window.opens(1);
+        let was_full = window.is_filled() && now <= opens.saturating_add(BLUR);
+        let (was_full, ends) = if pace.period <= BLUR {
             // Shorter than the server can tell: it sees some of the window before in this one.
-            let lasts = pace.period.saturating_add(ROUNDING);
-            let filled = window.filled();
-            let was_full = filled.is_some_and(|filled| now <= filled.saturating_add(lasts));
-            (was_full, now.saturating_add(lasts))
+            let filled = window
+                .filled()
+                .map(|filled| filled.saturating_add(pace.period));
+            let was_filled = filled.is_some_and(|over| now <= over.saturating_add(BLUR));
+            (was_full || was_filled, now.saturating_add(pace.period))
         } else {
-            let opens = window.opens(1);
-            (opens > now, opens.saturating_add(ROUNDING))
+            (was_full, opens.max(now))
         };
+        let ends = ends.saturating_add(ROUNDING);
         was_full && is_ours && until <= ends
     }
 }

@@ -100,6 +100,11 @@ impl Window {
         self.filled
     }
 
+    /// Tells whether as many units as fit into a window were ever there.
+    pub(super) const fn is_filled(&self) -> bool {
+        self.groups.len() == self.capacity
+    }
+
     /// Tells whether one more fits into the window at `now`.
     pub(super) fn fits(&self, now: u64) -> bool {
         self.opens(1) <= now

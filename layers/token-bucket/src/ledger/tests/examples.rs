@@ -554,6 +554,54 @@ fn a_window_shorter_than_the_server_can_tell_is_ours_to_keep() {
     assert_eq!(ledger.paused_until(), Some(later + 60 * SECOND));
 }
 
+/// T8: departures at an even pace, each a little late, never quite fill a window. A server that slides its own, and tells its
+/// end in whole seconds, is no reason to stop all the same.
+#[test]
+fn an_even_pace_at_the_limit_is_not_stopped_by_what_the_server_says_of_it() {
+    const LATE: u64 = SECOND / 1000;
+    for (limit, period) in [(40, SECOND), (30, 5 * SECOND), (30, 60 * SECOND)] {
+        let mut ledger = ledger(quota(limit, period, 1, 0));
+        let mut departures: Vec<u64> = Vec::new();
+        let mut now = START;
+        for _ in 0..limit * 5 {
+            let mut ticket = ledger.acquires(now, 1);
+            let number = loop {
+                match ledger.commit(&mut ticket, now) {
+                    Ok(departed) => break departed.number,
+                    Err(Verdict::NotUntil(at)) => now = at + LATE,
+                    Err(verdict) => panic!("{verdict:?}"),
+                }
+            };
+            departures.push(now);
+            let counted = departures.iter().filter(|&&at| now - at < period);
+            let oldest = counted.clone().next().copied().unwrap_or(now);
+            let remaining = u64::from(limit).checked_sub(u64::try_from(counted.count()).unwrap());
+            // In whole seconds after those of the reply's date, and one more for what that cuts off.
+            let window = (oldest + period).div_ceil(SECOND) * SECOND;
+            let resets_at = now + window - now / SECOND * SECOND + SECOND;
+            let report = Report {
+                limit: Some(limit.into()),
+                remaining,
+                resets_at,
+                window,
+                counts_requests: true,
+            };
+            ledger.observe(number, report, now);
+            assert_eq!(
+                ledger.paused_until(),
+                None,
+                "after {} of {limit}",
+                departures.len()
+            );
+        }
+        let took = now - START;
+        assert!(
+            took < period * 5 + period / 4,
+            "{limit} in {period}: {took}"
+        );
+    }
+}
+
 /// T8: a short window that we did not use up was used up by somebody else.
 #[test]
 fn a_short_window_that_others_have_used_up_pauses_everybody() {
