@@ -58,18 +58,20 @@ test("what is secret is asked for, and never told", async () => {
 });
 
 test("a setting that cannot be used is named", async () => {
+  const origin = "http://127.0.0.1:9";
   for (const [settings, named] of [
     [{ concurrenzy: 3 }, /SETTINGS: unknown field `concurrenzy`/],
     [{ quota: { github: { limit: 0, periodMs: 1000 } } }, /SETTINGS: quota\.github: /],
-    [{ flags: { speed: true } }, /SETTINGS: flags: .*speed/],
+    [{ origin, flags: { speed: true } }, /SETTINGS: flags: .*speed/],
     [{ origin: "nowhere" }, /SETTINGS: origin "nowhere" is no address/],
+    [{ slice: { fetches: 3 } }, /SETTINGS: slice: it takes at least 20 fetches and 30 statements/],
+    [{ analyse: "all" }, /SETTINGS: invalid type: string "all", expected u32/],
     [{ quota }, /GITHUB_TOKEN is not set: npx wrangler secret put GITHUB_TOKEN/],
   ]) {
-    const scanner = await startScanner(undefined, { settings });
+    const scanner = until(await startScanner(undefined, { settings }));
     const response = await scanner.call("/api/status");
     assert.equal(response.status, 503);
     assert.match(await response.text(), named);
-    await scanner.stop();
   }
 });
 

@@ -76,7 +76,7 @@ test("a long scan is cut into invocations, none of which breaks the limits of th
 });
 
 test("a slice is over when its time is, and the next one goes on", async () => {
-  const origin = until(await originOfList("--github", "40/1s,burst=1", "--header-slots", "6"));
+  const origin = until(await originOfList(...QUOTA));
   const settings = { slice: { seconds: 1 }, quota: { github: { limit: 40, periodMs: 1010, burst: 1 } } };
   const scanner = until(await startScanner(origin, { settings }));
   await scanner.begin(names.slice(0, 150));
