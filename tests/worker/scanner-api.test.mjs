@@ -70,8 +70,9 @@ test("a setting that cannot be used is named", async () => {
   ]) {
     const scanner = until(await startScanner(undefined, { settings }));
     const response = await scanner.call("/api/status");
-    assert.equal(response.status, 503);
-    assert.match(await response.text(), named);
+    const text = await response.text();
+    assert.equal(response.status, 503, `${JSON.stringify(settings)}: ${text}`);
+    assert.match(text, named);
   }
 });
 

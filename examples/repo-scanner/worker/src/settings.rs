@@ -113,10 +113,8 @@ impl Settings {
         let upstream = |real: &'static str, quota, key: &str, is_used: bool| match &vars.origin {
             // Another server is not told what is GitHub's.
             Some(origin) => {
-                let base = origin
-                    .parse::<Uri>()
-                    .ok()
-                    .filter(|base| base.authority().is_some());
+                let base = origin.parse::<Uri>().ok();
+                let base = base.filter(|base| base.scheme().is_some());
                 let base = base.ok_or_else(|| {
                     Unusable(format!("SETTINGS: origin {origin:?} is no address"))
                 })?;
