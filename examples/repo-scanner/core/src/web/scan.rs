@@ -5,7 +5,7 @@ use crate::{BeginError, CATALOGUE, ListKey, RepoName, ReposError, ScanState, Sca
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tower_egress::{BoxError, FetchExt, Timer, sql::Database};
 
@@ -15,10 +15,18 @@ const MAX_BODY: usize = 8 << 20;
 /// What the list is called that the program ships with.
 pub const CATALOGUE_KEY: &str = "catalogue";
 
+const EXPECTED: &str = r#"expected {"repos": ["owner/name", …]}"#;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
+    #[serde(default, deserialize_with = "there")]
     repos: Option<Vec<String>>,
+}
+
+/// Whoever writes `null` wants no list of ours.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
@@ -96,6 +104,10 @@ where
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }
+    // A list would be taken for the members in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::field("body", EXPECTED));
+    }
     let wish: Wish = serde_json::from_slice(&body).map_err(|error| wrong(&body, &error))?;
     let Some(names) = wish.repos else {
         return Ok(None);
@@ -118,7 +130,7 @@ fn wrong(body: &[u8], error: &serde_json::Error) -> Problem {
         return Problem::field("body", what);
     };
     let Value::Object(members) = value else {
-        return Problem::field("body", r#"expected {"repos": ["owner/name", …]}"#);
+        return Problem::field("body", EXPECTED);
     };
     let other = members.keys().find(|name| *name != "repos");
     if let Some(other) = other {
