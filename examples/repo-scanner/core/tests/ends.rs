@@ -30,6 +30,7 @@ enum Answer {
     Well,
     InAnHour,
     Refused,
+    Unauthorized,
 }
 
 #[derive(Clone)]
@@ -53,6 +54,10 @@ impl<B> Service<Request<B>> for Server {
                     .status(503)
                     .header("retry-after", "3600");
                 Ok(later.body(Full::default()).unwrap())
+            }
+            Answer::Unauthorized => {
+                let no = Response::builder().status(401);
+                Ok(no.body(Full::default()).unwrap())
             }
             Answer::Refused => Err(io::ErrorKind::ConnectionRefused.into()),
         })
@@ -183,4 +188,17 @@ fn failures_in_a_row_are_those_of_the_repositories_when_the_server_answers_for_o
             (failed, count as u64 - failed)
         );
     }
+}
+
+/// A token that had expired was shown to the server once for each repository, and then all of them had failed.
+#[test]
+fn a_token_that_is_refused_is_refused_for_all() {
+    let timer = ManualTimer::new();
+    let keep = async |_: Outcome| Ok::<_, Infallible>(());
+    let (summary, ended, _) = scan(&timer, 1000, |_| Answer::Unauthorized, keep, pending());
+    let Err(Stopped::ServerGone { last, .. }) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(last, "the server answered 401 Unauthorized");
+    assert_eq!(summary.failed, 1);
 }
