@@ -7,6 +7,7 @@ mod problem;
 mod repositories;
 mod scan;
 mod status;
+mod wish;
 
 pub use self::{
     answer::AnswerBody,
