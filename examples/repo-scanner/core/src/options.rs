@@ -12,8 +12,8 @@ use std::{num::NonZeroUsize, time::Duration};
 ///   given up a second before its end is lost
 /// - a repository that the server puts off, after all the stack's retries, is asked for again five times
 /// - a response that breaks off or takes too long is asked for again twice
-/// - the scan stops after 24 failures of the connection, timeouts or refusals of the token in a row; the first of these has failed, the others are
-///   still to do
+/// - the scan stops after 24 failures of the connection, timeouts or refusals of the token in a row, or when it
+///   has come to nothing else; the first of these has failed, the others are still to do
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ScanOptions {
