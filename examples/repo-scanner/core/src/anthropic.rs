@@ -11,7 +11,7 @@ const MODEL: &str = "claude-haiku-4-5";
 const MAX_TOKENS: u32 = 160;
 /// How much of it is kept, in bytes.
 const MAX_ANALYSIS: usize = 2_000;
-/// How much of a description the model is shown, in characters.
+/// How much of a description the model is shown, and of the topics together, and of the language, in characters.
 const MAX_SHOWN: usize = 500;
 
 /// Anthropic's Messages API, at an address, through a client.
@@ -108,13 +108,40 @@ impl<C: FetchExt> Anthropic<C> {
 }
 
 fn prompt(repository: &Stored) -> String {
-    let description = repository.description.as_deref().unwrap_or("none");
-    let description: String = description.chars().take(MAX_SHOWN).collect();
+    let shown = |text: &str| text.chars().take(MAX_SHOWN).collect::<String>();
     format!(
-        "Repository: {}\nLanguage: {}\nStars: {}\nTopics: {}\nDescription: {description}",
+        "Repository: {}\nLanguage: {}\nStars: {}\nTopics: {}\nDescription: {}",
         repository.full_name,
-        repository.language.as_deref().unwrap_or("unknown"),
+        shown(repository.language.as_deref().unwrap_or("unknown")),
         repository.stars,
-        repository.topics.join(", "),
+        shown(&repository.topics.join(", ")),
+        shown(repository.description.as_deref().unwrap_or("none")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty kilobytes of topics were paid for, each time.
+    #[test]
+    fn what_the_model_is_shown_is_no_longer_than_that() {
+        let long = "é".repeat(4_000);
+        let repository = Stored {
+            name: "a/b".to_owned(),
+            full_name: "a/b".to_owned(),
+            id: 1,
+            description: Some(long.clone()),
+            language: Some(long),
+            topics: vec!["topic".repeat(40); 100],
+            stars: 1,
+            forks: 1,
+            open_issues: 1,
+            pushed_at: None,
+            scanned_at: 1,
+            analysis: None,
+        };
+        let shown = prompt(&repository).chars().count();
+        assert!(shown < 1_600, "{shown}");
+    }
 }

@@ -12,8 +12,8 @@ use std::{num::NonZeroUsize, time::Duration};
 ///   given up a second before its end is lost
 /// - a repository that the server puts off, after all the stack's retries, is asked for again five times
 /// - a response that breaks off or takes too long is asked for again twice
-/// - the scan stops after 24 failures of the connection or timeouts in a row; the first of these has failed, the others are
-///   still to do
+/// - the scan stops after 24 failures of the connection, timeouts or refusals of the token in a row, or when it
+///   has come to nothing else; the first of these has failed, the others are still to do
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ScanOptions {
@@ -27,7 +27,7 @@ pub struct ScanOptions {
     pub put_off: u32,
     /// How often a response that breaks off or takes too long is asked for again. (A response that does not come is the stack's to retry.)
     pub broken_bodies: u32,
-    /// After how many failures of the connection or timeouts in a row the server is taken to be gone.
+    /// After how many failures of the connection, timeouts or refusals of the token in a row the server is taken to be gone.
     pub give_up_after: usize,
 }
 

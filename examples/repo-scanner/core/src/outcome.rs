@@ -58,8 +58,8 @@ pub enum Stopped<L, K> {
     /// It was told to end.
     #[error("interrupted")]
     Interrupted,
-    /// The server is gone.
-    #[error("no answer {failures} times in a row; the last time: {last}")]
+    /// The server is gone, or does not let us in.
+    #[error("no use of the server {failures} times in a row; the last time: {last}")]
     ServerGone {
         /// How many in a row.
         failures: usize,

@@ -1,6 +1,7 @@
 //! Why a repository was not fetched, in few words.
 
 use crate::NotFetched;
+use http::StatusCode;
 use tower_egress::{Error, ErrorKind};
 
 /// Why a repository was not fetched, and what that says about the server.
@@ -16,6 +17,7 @@ pub(crate) enum ServerIs {
     There,
     /// Nothing: the request was not sent.
     Unknown,
+    /// It is of no use: it does not answer, or does not let us in.
     Gone,
 }
 
@@ -33,6 +35,8 @@ impl Reason {
         };
         let server = match kind {
             ErrorKind::Transport | ErrorKind::TimedOut => ServerIs::Gone,
+            // Whoever is not let in is let in for no repository.
+            ErrorKind::Status(StatusCode::UNAUTHORIZED) => ServerIs::Gone,
             ErrorKind::Queue | ErrorKind::BodiesHeld | ErrorKind::RateLimited { .. } => {
                 ServerIs::Unknown
             }

@@ -77,6 +77,7 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
         let hand_over = async |(outcome, became)| keep(outcome).await.map(|()| became);
         // Failures in a row for which nobody answered. They are their repositories' when the server answers for another one.
         let (mut in_doubt, mut known) = (Vec::new(), Vec::new());
+        let mut answered = false;
         // Set to end the scan; what was fetched is handed over first.
         let mut stopped = None;
         let mut interrupted = false;
@@ -100,23 +101,28 @@ impl<C: FetchExt, T: Timer> Scanner<C, T> {
                             ServerIs::Gone => in_doubt.push(fetched),
                             ServerIs::Unknown => known.push(fetched),
                             ServerIs::There => {
+                                answered = true;
                                 known.append(&mut in_doubt);
                                 known.push(fetched);
                             }
                         }
-                        if in_doubt.len() >= self.options.give_up_after && stopped.is_none() {
+                        if in_doubt.len() >= self.options.give_up_after {
                             fetching.clear();
-                            // The rest is still to do. One is done with: a scan gets on although the server answers for
-                            // none of what is next.
-                            stopped = in_doubt.last().map(|(_, last)| gone(in_doubt.len(), last));
-                            known.extend(in_doubt.drain(..).take(1));
                         }
                     }
-                    if fetching.is_empty()
-                        && stopped.is_none()
+                    let ended = fetching.is_empty()
                         && !in_doubt.is_empty()
-                        && matches!(list.as_mut().poll_peek(cx), Poll::Ready(None))
-                    {
+                        && matches!(list.as_mut().poll_peek(cx), Poll::Ready(None));
+                    // A list may be a slice of a longer one, and shorter than what is waited for otherwise.
+                    let none_of_it = ended && !answered && in_doubt.len() > 1;
+                    if stopped.is_some() {
+                        // What is in doubt is still to do.
+                    } else if none_of_it || in_doubt.len() >= self.options.give_up_after {
+                        // The rest is still to do. One is done with: a scan gets on although the server answers for
+                        // none of what is next.
+                        stopped = in_doubt.last().map(|(_, last)| gone(in_doubt.len(), last));
+                        known.extend(in_doubt.drain(..).take(1));
+                    } else if ended {
                         known.append(&mut in_doubt);
                     }
                     for fetched in known.drain(..) {

@@ -108,7 +108,7 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         let Some(running) = self.store.running_scan().await? else {
             return Ok(None);
         };
-        let Some(mut working) = Working::begin(&self.live, running.id, self.timer.now()) else {
+        let Some(_working) = Working::begin(&self.live, running.id, self.timer.now()) else {
             return Ok(None);
         };
         let told = poll_fn(|cx| {
@@ -126,37 +126,28 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
             progress(outcome);
         };
         let (summary, ended) = self.job.work(running.id, slice, progress, stop).await;
-        // However the slice ended: who told it to end was promised that.
-        let interrupted = match working.was_told_to_end() {
-            true => self.interrupt(running.id).await,
-            false => Ok(()),
-        };
-        let ended = ended?;
-        interrupted?;
-        Ok(Some((summary, ended)))
+        Ok(Some((summary, ended?)))
     }
 
     /// Ends the scan that has begun: what was fetched is stored, the rest is not fetched.
     ///
-    /// One that somebody works on has ended a moment later, as the [status](Self::status) says.
+    /// Whoever works on it hears of it, and stores what was fetched a moment later.
     ///
     /// # Errors
     ///
-    /// Those of the database.
+    /// Those of the database. Then it has not ended.
     pub async fn end(&self) -> Result<(), StoreError> {
-        let told = self.live.tell_to_end();
-        match self.store.running_scan().await? {
-            // Not if the worker is that of an older one, and about to leave.
-            Some(running) if told == Some(running.id) => Ok(()),
-            Some(running) => self.interrupt(running.id).await,
-            None => self.store.end_listing().await,
-        }
-    }
-
-    async fn interrupt(&self, scan: i64) -> Result<(), StoreError> {
+        let Some(running) = self.store.running_scan().await? else {
+            return self.store.end_listing().await;
+        };
+        // Written down first: the worker may be killed, or its database busy, and the end was promised.
         let state = ScanState::Interrupted;
-        let noted = self.store.note_scan(scan, Duration::ZERO, state, None);
-        noted.await.map(drop)
+        let noted = self
+            .store
+            .note_scan(running.id, Duration::ZERO, state, None);
+        noted.await?;
+        self.live.tell_to_end(running.id);
+        Ok(())
     }
 
     /// Returns what has come of the last scan.
@@ -197,20 +188,19 @@ impl Live {
         }
     }
 
-    /// Returns which scan whoever was told works on, if there is somebody to tell.
-    fn tell_to_end(&self) -> Option<i64> {
+    /// Tells whoever works on this scan.
+    fn tell_to_end(&self, scan: i64) {
         let mut working = self.working();
-        let work = working.as_mut()?;
-        work.told_to_end = true;
-        let scan = work.scan;
-        drop(working);
-        self.worker.wake();
-        Some(scan)
+        if let Some(work) = working.as_mut().filter(|work| work.scan == scan) {
+            work.told_to_end = true;
+            drop(working);
+            self.worker.wake();
+        }
     }
 }
 
 /// Says that somebody works, until it is dropped.
-struct Working<'a>(Option<&'a Live>);
+struct Working<'a>(&'a Live);
 
 impl<'a> Working<'a> {
     fn begin(live: &'a Live, scan: i64, since: Instant) -> Option<Self> {
@@ -223,26 +213,12 @@ impl<'a> Working<'a> {
             since,
             told_to_end: false,
         });
-        Some(Self(Some(live)))
-    }
-
-    /// Returns whether it was told to end. If not, nobody can tell it any more: it works no longer.
-    fn was_told_to_end(&mut self) -> bool {
-        let Some(live) = self.0 else { return false };
-        let mut working = live.working();
-        if working.is_some_and(|work| work.told_to_end) {
-            return true;
-        }
-        *working = None;
-        self.0 = None;
-        false
+        Some(Self(live))
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        if let Some(live) = self.0 {
-            *live.working() = None;
-        }
+        *self.0.working() = None;
     }
 }

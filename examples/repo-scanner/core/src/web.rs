@@ -7,6 +7,7 @@ mod problem;
 mod repositories;
 mod scan;
 mod status;
+mod wish;
 
 pub use self::{
     answer::AnswerBody,
@@ -69,20 +70,12 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
             };
             return match rows {
                 Ok(rows) => rows.map(AnswerBody::rows),
-                Err(problem) => Response::from(problem).map(AnswerBody::whole),
+                Err(problem) => to(&request, problem.into()).map(AnswerBody::whole),
             };
         }
         let answer = self.whole(&request, body).await;
-        let mut answer = answer.unwrap_or_else(Response::from);
-        if request.method() == Method::HEAD {
-            // Some servers would send it.
-            let body = std::mem::take(answer.body_mut());
-            let length = body.size_hint().exact().map(HeaderValue::from);
-            let length = length.filter(|_| answer.status() != StatusCode::NOT_MODIFIED);
-            let length = length.map(|length| (CONTENT_LENGTH, length));
-            answer.headers_mut().extend(length);
-        }
-        answer.map(AnswerBody::whole)
+        let answer = answer.unwrap_or_else(Response::from);
+        to(&request, answer).map(AnswerBody::whole)
     }
 
     async fn whole<B: Body<Error: Into<BoxError>>>(
@@ -123,6 +116,18 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
             _ => Err(Problem::not_found("there is nothing at this path")),
         }
     }
+}
+
+/// Leaves out the body where only the head was asked for: some servers would send it.
+fn to(request: &Request<()>, mut answer: Whole) -> Whole {
+    if request.method() == Method::HEAD {
+        let body = std::mem::take(answer.body_mut());
+        let length = body.size_hint().exact().map(HeaderValue::from);
+        let length = length.filter(|_| answer.status() != StatusCode::NOT_MODIFIED);
+        let length = length.map(|length| (CONTENT_LENGTH, length));
+        answer.headers_mut().extend(length);
+    }
+    answer
 }
 
 fn allow(request: &Request<()>, methods: &[Method]) -> Result<(), Problem> {

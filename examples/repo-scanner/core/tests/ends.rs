@@ -30,6 +30,7 @@ enum Answer {
     Well,
     InAnHour,
     Refused,
+    Unauthorized,
 }
 
 #[derive(Clone)]
@@ -53,6 +54,10 @@ impl<B> Service<Request<B>> for Server {
                     .status(503)
                     .header("retry-after", "3600");
                 Ok(later.body(Full::default()).unwrap())
+            }
+            Answer::Unauthorized => {
+                let no = Response::builder().status(401);
+                Ok(no.body(Full::default()).unwrap())
             }
             Answer::Refused => Err(io::ErrorKind::ConnectionRefused.into()),
         })
@@ -145,7 +150,7 @@ fn what_nobody_answered_for_is_still_to_do_when_the_server_is_gone() {
 #[test]
 fn failures_in_a_row_are_those_of_the_repositories_when_the_server_answers_for_others() {
     let keep = async |_: Outcome| Ok::<_, Infallible>(());
-    // Before the others, after them, among them, and all that there are.
+    // Before the others, after them, among them, and the only one.
     let answers: [fn(usize) -> Answer; 4] = [
         |number| {
             if number < 20 {
@@ -173,7 +178,7 @@ fn failures_in_a_row_are_those_of_the_repositories_when_the_server_answers_for_o
     for (answer, (count, failed)) in
         answers
             .into_iter()
-            .zip([(200, 20), (200, 20), (200, 100), (20, 20)])
+            .zip([(200, 20), (200, 20), (200, 100), (1, 1)])
     {
         let timer = ManualTimer::new();
         let (summary, ended, _) = scan(&timer, count, answer, keep, pending());
@@ -183,4 +188,29 @@ fn failures_in_a_row_are_those_of_the_repositories_when_the_server_answers_for_o
             (failed, count as u64 - failed)
         );
     }
+}
+
+/// A slice of twenty was done with when the server was away, and the next one began.
+#[test]
+fn a_server_that_answers_for_none_of_a_short_list_is_gone() {
+    for count in [2, 20] {
+        let timer = ManualTimer::new();
+        let keep = async |_: Outcome| Ok::<_, Infallible>(());
+        let (summary, ended, _) = scan(&timer, count, |_| Answer::Refused, keep, pending());
+        assert!(matches!(ended, Err(Stopped::ServerGone { failures, .. }) if failures == count));
+        assert_eq!(summary.failed, 1);
+    }
+}
+
+/// A token that had expired was shown to the server once for each repository, and then all of them had failed.
+#[test]
+fn a_token_that_is_refused_is_refused_for_all() {
+    let timer = ManualTimer::new();
+    let keep = async |_: Outcome| Ok::<_, Infallible>(());
+    let (summary, ended, _) = scan(&timer, 1000, |_| Answer::Unauthorized, keep, pending());
+    let Err(Stopped::ServerGone { last, .. }) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(last, "the server answered 401 Unauthorized");
+    assert_eq!(summary.failed, 1);
 }

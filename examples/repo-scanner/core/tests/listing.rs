@@ -95,3 +95,40 @@ fn who_began_the_same_list_a_moment_earlier_joins_whoever_took_over() {
         assert_eq!(count(&database, "scan_targets").await, 30_000);
     });
 }
+
+/// A client that sends a list may go away at any moment.
+#[test]
+fn a_list_that_is_given_up_anywhere_leaves_nothing_in_the_way() {
+    with_database(async |database, server| {
+        let process = Process::start(&database, &server).await;
+        for steps in 0.. {
+            let list = format!("list {steps}");
+            let mut begin = Box::pin(process.scans.begin(&list, names(12_000)));
+            let mut done = false;
+            for _ in 0..steps {
+                done = poll_fn(|cx| Poll::Ready(begin.poll_unpin(cx)))
+                    .await
+                    .is_ready();
+                if done {
+                    break;
+                }
+                count(&database, "scans").await;
+            }
+            // What it had asked the database for is done, and no more.
+            drop(begin);
+            let running = process.store.running_scan().await.unwrap();
+            let targets = count(&database, "scan_targets").await;
+            if running.is_some() {
+                assert_eq!(targets, 12_000, "after {steps} steps");
+            }
+            process.scans.end().await.unwrap();
+            assert_eq!(count(&database, "scan_targets").await, 0);
+            if done {
+                assert!(steps > 4, "{steps}");
+                break;
+            }
+        }
+        process.scans.begin("last", names(3)).await.unwrap();
+        assert_eq!(process.scans.status().await.unwrap().total, 3);
+    });
+}

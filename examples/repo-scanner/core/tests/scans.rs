@@ -362,3 +362,28 @@ fn who_works_on_a_scan_that_another_process_ends_does_not_say_that_it_is_done() 
         assert_eq!(status.state, ScanState::Interrupted);
     });
 }
+
+/// It was answered that it ends, the database was busy when the worker came to write that down, and the scan went on later.
+#[test]
+fn an_end_that_was_promised_is_written_down() {
+    with_database(async |database, server| {
+        let process = Process::start(&database, &server).await;
+        process.scans.begin("list", names(5_000)).await.unwrap();
+        let stored = Cell::new(0_u64);
+        let progress = |_: &_| stored.set(stored.get() + 1);
+        {
+            let mut working = pin!(process.scans.work(Slice::default(), progress, pending()));
+            while stored.get() < 100 {
+                let step = poll_fn(|cx| Poll::Ready(working.as_mut().poll(cx).is_ready()));
+                assert!(!step.await, "it is done");
+                a_moment().await;
+            }
+            process.scans.end().await.unwrap();
+            // The process is killed before its worker hears of it.
+        }
+        let again = Process::start(&database, &server).await;
+        assert_eq!(again.store.running_scan().await.unwrap(), None);
+        let status = again.scans.status().await.unwrap();
+        assert_eq!(status.state, ScanState::Interrupted);
+    });
+}

@@ -62,8 +62,7 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
     }
 
     pub(super) async fn repository(&self, owner: &str, name: &str) -> Result<Whole, Problem> {
-        let name = RepoName::parse(&format!("{owner}/{name}"))
-            .map_err(|error| Problem::field("name", error.to_string()))?;
+        let name = named(owner, name)?;
         let store = self.scans.store();
         let Some(repository) = store.repository(&name).await? else {
             return Err(Problem::not_found(format!("{name} is not known here")));
@@ -101,11 +100,44 @@ fn rows<D: Database, T: Timer>(
     })
 }
 
+/// The repository that two segments of a path name.
+fn named(owner: &str, name: &str) -> Result<RepoName, Problem> {
+    let (owner, name) = (decoded(owner), decoded(name));
+    RepoName::parse(&format!("{owner}/{name}")).map_err(|error| {
+        let owner_is_one = RepoName::parse(&format!("{owner}/name")).is_ok();
+        let field = if owner_is_one { "name" } else { "owner" };
+        Problem::field(field, error.to_string())
+    })
+}
+
+/// Reads a segment of a path in which any character may be written as `%` and two digits. What is not well-formed stands for
+/// itself, and is in no name.
+fn decoded(segment: &str) -> String {
+    let mut parts = segment.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part
+            .get(..2)
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            None => {
+                bytes.push(b'%');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn next_page(request: &Request<()>, cursor: &Cursor) -> Option<HeaderValue> {
     let query = request.uri().query().unwrap_or_default();
     let rest = query.split('&').filter(|pair| {
-        let name = pair.split('=').next();
-        !pair.is_empty() && name != Some("cursor")
+        let name = pair.split('=').next().map(decoded);
+        !pair.is_empty() && name.as_deref() != Some("cursor")
     });
     let rest: Vec<&str> = rest.collect();
     let path = request.uri().path();

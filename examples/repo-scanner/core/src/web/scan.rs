@@ -1,12 +1,10 @@
 //! Scans: how the last one is getting on, beginning one, ending it.
 
-use super::{Problem, Web, Whole, pages};
+use super::{Problem, Web, Whole, pages, wish};
 use crate::{BeginError, CATALOGUE, ListKey, RepoName, ReposError, ScanState, ScanStatus, repos};
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use serde::Deserialize;
-use serde_json::Value;
 use tower_egress::{BoxError, FetchExt, Timer, sql::Database};
 
 /// How long a list may be that somebody sends: some 200,000 repositories.
@@ -14,12 +12,6 @@ const MAX_BODY: usize = 8 << 20;
 
 /// What the list is called that the program ships with.
 pub const CATALOGUE_KEY: &str = "catalogue";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wish {
-    repos: Option<Vec<String>>,
-}
 
 impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
     pub(super) async fn scan(&self) -> Result<Whole, Problem> {
@@ -96,39 +88,5 @@ where
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let wish: Wish = serde_json::from_slice(&body).map_err(|error| wrong(&body, &error))?;
-    let Some(names) = wish.repos else {
-        return Ok(None);
-    };
-    if names.is_empty() {
-        return Err(Problem::field("repos", "it is empty"));
-    }
-    let names = names.iter().enumerate().map(|(index, name)| {
-        RepoName::parse(name)
-            .map_err(|error| Problem::field(format!("repos[{index}]"), error.to_string()))
-    });
-    names.collect::<Result<_, _>>().map(Some)
-}
-
-/// Says which member of a body is not what it should be.
-fn wrong(body: &[u8], error: &serde_json::Error) -> Problem {
-    let (line, column) = (error.line(), error.column());
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        let what = format!("it is no JSON: line {line}, column {column}");
-        return Problem::field("body", what);
-    };
-    let Value::Object(members) = value else {
-        return Problem::field("body", r#"expected {"repos": ["owner/name", …]}"#);
-    };
-    let other = members.keys().find(|name| *name != "repos");
-    if let Some(other) = other {
-        let name: String = other.chars().take(60).collect();
-        return Problem::field(name, "there is no such member; expected repos");
-    }
-    let names = members.get("repos").and_then(Value::as_array);
-    let index = names.and_then(|names| names.iter().position(|name| !name.is_string()));
-    match index {
-        Some(index) => Problem::field(format!("repos[{index}]"), "expected owner/name"),
-        None => Problem::field("repos", r#"expected ["owner/name", …]"#),
-    }
+    wish::read(&body)
 }

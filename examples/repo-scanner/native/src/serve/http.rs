@@ -2,11 +2,12 @@
 
 use crate::program::{Program, Stack};
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::{Request, State},
     response::Response,
 };
+use http_body_util::BodyExt;
 use repo_scanner_core::{Cause, Scope, Web};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -40,5 +41,11 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     if changes_something {
         api.wake.notify_one();
     }
-    response.map(Body::new)
+    // One that breaks off in the middle has no status that says so.
+    response.map(|body| Body::new(body.map_err(told)))
+}
+
+fn told(error: BoxError) -> BoxError {
+    eprintln!("an answer broke off: {error}");
+    error
 }

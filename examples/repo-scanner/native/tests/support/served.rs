@@ -83,6 +83,15 @@ impl Served {
         assert!(killed.success());
     }
 
+    /// The most memory that it has had, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+        peak.parse::<u64>().unwrap() * 1024
+    }
+
     /// Waits for its end; returns its exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         self.stderr.read_to_string(&mut self.said).unwrap();
