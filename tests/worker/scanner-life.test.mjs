@@ -92,7 +92,7 @@ test("a server that is gone is waited for, and the scan goes on when it is back"
   for (let tries = 0; tries < 200 && !scanner.said.some((line) => line.includes("waits for the server")); tries += 1) await pause(100);
   const gone = await scanner.get("/api/scan");
   assert.deepEqual([gone.state, gone.remaining > 0], ["paused", true], JSON.stringify(gone));
-  assert.match(gone.why, /no answer 24 times in a row/);
+  assert.match(gone.why, /no use of the server 24 times in a row/);
   until(await originOfList(...QUOTA, "--port", port));
   const scan = await scanner.ended();
   assert.equal(scan.state, "finished");
