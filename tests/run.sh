@@ -281,29 +281,43 @@ browse() {
     grep -qE '^ℹ pass [1-9]' "$log" || die "no test ran in the browser"
 }
 
+# Runs those of the dashboard's tests that need no server which does what it is told, at what the command starts: it
+# says its address in a line, and ends at SIGINT.
+browse_at() {
+    local said server url="" try
+    said=$(mktemp)
+    "$@" >"$said" 2>&1 </dev/null &
+    server=$!
+    for try in $(seq 150); do
+        url=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+(/$|; Ctrl-C)' "$said" | grep -oE 'http://[0-9.:]+' || true)
+        [[ -z $url ]] || break
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.2
+    done
+    [[ -n $url ]] || die "it does not serve: $*: $(cat "$said")"
+    browse DASHBOARD_URL="$url" || { kill "$server"; die "the dashboard does not do what it should at: $*"; }
+    kill -INT "$server"
+    wait "$server" || die "it did not end in order: $*: $(cat "$said")"
+    rm -f "$said"
+}
+
 part_test_dashboard() {
-    local CHROMIUM=${CHROMIUM:-} log place url="" server try
+    local CHROMIUM=${CHROMIUM:-} log place worker_dir
     npm_packages tests/dashboard
     find_chromium
     "$CHROMIUM" --version
     log=$(mktemp)
     browse
     grep -qE '^ℹ skipped 0$' "$log" || die "a test was skipped in the browser"
-    # And once more at the real program, those that need no server that does what it is told.
-    run cargo build --locked -p repo-scanner
+    # And at the real program, natively and as a Worker.
+    run cargo build --locked -p repo-scanner -p strict-origin
     place=$(mktemp -d)
-    "${CARGO_TARGET_DIR:-$root/target}/debug/repo-scanner" serve --port 0 --db "$place/scan.db" 2>"$place/log" </dev/null &
-    server=$!
-    for try in $(seq 100); do
-        url=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+; Ctrl-C' "$place/log" | cut -d ';' -f 1 || true)
-        [[ -z $url ]] || break
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.2
-    done
-    [[ -n $url ]] || die "repo-scanner does not serve: $(cat "$place/log")"
-    browse DASHBOARD_URL="$url" || { kill "$server"; die "the dashboard does not do at the real program what it should"; }
-    kill -INT "$server"
-    wait "$server" || die "repo-scanner did not end in order: $(cat "$place/log")"
+    browse_at "${CARGO_TARGET_DIR:-$root/target}/debug/repo-scanner" serve --port 0 --db "$place/scan.db"
+    part_wasm_tools
+    npm_packages tests/worker
+    wasm build --locked --target "$target" --profile worker -p repo-scanner-worker
+    worker_modules worker repo_scanner_worker
+    browse_at env WORKER_SCANNER_DIR="$worker_dir" STRICT_ORIGIN="${CARGO_TARGET_DIR:-$root/target}/debug/strict-origin" node tests/worker/serve.mjs
     rm -rf "$log" "$place"
 }
 
