@@ -5,10 +5,6 @@ import { QUOTA, originOfList, startScanner } from "./scanner.mjs";
 const origin = await originOfList(...QUOTA);
 const scanner = await startScanner(origin);
 console.log(scanner.url.href);
-const end = async () => {
-  await scanner.stop();
-  origin.stop();
-  process.exit(0);
-};
-process.on("SIGINT", end);
-process.on("SIGTERM", end);
+// Miniflare ends workerd when the process exits; it would do so with an error of its own at a signal.
+process.on("exit", () => origin.stop());
+for (const signal of ["SIGINT", "SIGTERM"]) process.prependListener(signal, () => process.exit(0));
