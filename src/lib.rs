@@ -11,6 +11,9 @@ mod executor;
 mod ext;
 mod fetch;
 pub mod flags;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod json;
 pub mod monitor;
 mod place;
