@@ -236,3 +236,32 @@ fn each_operation_is_watched() {
         }
     });
 }
+
+/// A list may name it twice, and both may be stored at once.
+#[test]
+fn what_was_fetched_after_it_had_failed_has_failed_no_more() {
+    on_sqlite(async |store: Tested, _| {
+        for fails_first in [true, false] {
+            let twice = [name(1), name(1)].map(Ok::<_, Infallible>);
+            let scan = store.begin_scan("twice", twice).await.unwrap();
+            let targets = store.targets(scan, i64::MIN, 3).await.unwrap();
+            let [first, second] = targets.try_into().unwrap();
+            let failed = |target| {
+                Outcome::Failed(Failed {
+                    target,
+                    reason: "timed out".to_owned(),
+                })
+            };
+            let outcomes = match fails_first {
+                true => [failed(first), scanned(second, 10)],
+                false => [scanned(first, 10), failed(second)],
+            };
+            store.save(scan, &outcomes).await.unwrap();
+            let status = store.scan_status().await.unwrap();
+            assert_eq!((status.scanned, status.failed), (1, 1));
+            assert_eq!(status.reasons.is_empty(), fails_first, "{status:?}");
+            let state = ScanState::Finished;
+            assert!(store.note_scan(scan, DAY, state, None).await.unwrap());
+        }
+    });
+}

@@ -142,6 +142,7 @@ fn without_a_token_only_this_machine_may_write_and_no_page_of_another_site() {
             &["host: evil.example", "origin: http://evil.example"],
             &["host: 127.0.0.1.evil.example"],
             &["host: 10.0.0.1"],
+            &["host: localhost", "host: evil.example"],
         ] {
             for method in ["POST", "DELETE"] {
                 let answer = ask(&site, method, "/api/scan", refused, "").await;
@@ -149,6 +150,14 @@ fn without_a_token_only_this_machine_may_write_and_no_page_of_another_site() {
                 answer.problem();
             }
         }
+        let there = ask(
+            &site,
+            "DELETE",
+            "http://evil.example/api/scan",
+            &["host: localhost"],
+            "",
+        );
+        assert_eq!(there.await.status, 403);
         for allowed in [
             &[][..],
             &["host: 127.0.0.1:8787"],

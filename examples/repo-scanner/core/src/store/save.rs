@@ -41,9 +41,12 @@ impl<D: Database, T: Timer> Store<D, T> {
         let limits = self.database.limits();
         let mut save = Transaction::new();
         let (mut repositories, mut metrics, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut failures, mut known) = (Vec::new(), Vec::new());
+        let (mut failures, mut known) = (Vec::<(&str, i64, &str, i64)>::new(), Vec::new());
+        let mut failed = 0_usize;
         for outcome in outcomes {
             let name = outcome.target().name.as_str();
+            // What is on the list twice is what it was the last time.
+            failures.retain(|&(earlier, ..)| earlier != name);
             match outcome {
                 Outcome::Scanned(scanned) => {
                     let repository = &scanned.repository;
@@ -74,12 +77,13 @@ impl<D: Database, T: Timer> Store<D, T> {
                     seen.push((name, now));
                     known.push(name);
                 }
-                Outcome::Failed(failed) => {
-                    failures.push((name, scan, failed.reason.as_str(), now));
+                Outcome::Failed(failure) => {
+                    failures.push((name, scan, failure.reason.as_str(), now));
+                    failed += 1;
                 }
             }
         }
-        let counts = [repositories.len(), seen.len(), failures.len()];
+        let counts = [repositories.len(), seen.len(), failed];
         let counts = counts.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         let targets = outcomes
             .iter()

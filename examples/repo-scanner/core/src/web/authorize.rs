@@ -12,7 +12,7 @@ use std::net::IpAddr;
 /// who is on this machine, but not the page of another site in a browser there.
 pub(super) fn writing(request: &Request<()>, token: Option<&str>) -> Result<(), Problem> {
     let Some(token) = token else {
-        if !here(request).is_none_or(is_loopback) {
+        if !all_names(request).all(is_loopback) {
             return Err(Problem::forbidden(
                 "only this machine may do that, unless a token is configured: REPO_SCANNER_TOKEN",
             ));
@@ -57,6 +57,14 @@ fn is_of_another_site(request: &Request<()>) -> bool {
 fn here(request: &Request<()>) -> Option<&str> {
     let authority = request.uri().authority().map(|here| here.as_str());
     text(request.headers(), HOST.as_str()).or(authority)
+}
+
+/// All that the client calls us: in each `Host`, and in the target of the request.
+fn all_names(request: &Request<()>) -> impl Iterator<Item = &str> {
+    let hosts = request.headers().get_all(HOST).into_iter();
+    // What is no text is no name of this machine.
+    let hosts = hosts.map(|host| host.to_str().unwrap_or_default());
+    hosts.chain(request.uri().authority().map(Authority::as_str))
 }
 
 /// Tells whether a name with a port means the machine that it is used on, whatever anybody makes names mean.
