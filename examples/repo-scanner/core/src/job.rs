@@ -19,11 +19,11 @@ use std::{
 };
 use tower_egress::{
     FetchExt, SleepUntil, Timer,
-    batch::{Batch, BatchError},
+    batch::{BatchBuilder, BatchError},
     sql::Database,
 };
 
-/// How many targets are read at a time.
+/// How many targets are read at a time, unless streaming is switched off.
 const PAGE: u32 = 256;
 /// How many outcomes are stored at a time.
 const BATCH: NonZeroUsize = NonZeroUsize::new(128).expect("128 is not zero");
@@ -79,7 +79,8 @@ fn inner(error: &BatchError<StoreError>) -> String {
 ///
 /// # Defaults
 ///
-/// - up to 128 outcomes are stored at a time, and the first of them waits 50 ms for the others
+/// - up to 128 outcomes are stored at a time, and the first of them waits 50 ms for the others; those for which batching is switched off are
+///   stored each by itself
 #[derive(Clone, Debug)]
 pub struct Job<C, D, T> {
     scanner: Scanner<C, T>,
@@ -135,11 +136,13 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         // Until when what was worked is noted.
         let noted = &Mutex::new(started);
         let until = || *noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let building = Batch::builder()
+        let building = BatchBuilder::new()
             .max_items(self.batch)
             .max_wait(self.batch_wait);
-        let (batch, run) =
-            building.build(self.timer.clone(), |outcomes: Vec<Outcome>| async move {
+        // One at a time, whatever the key: nothing, or the place of an outcome that is stored by itself.
+        let (batches, run) = building.build_keyed(
+            self.timer.clone(),
+            |_: &Option<i64>, outcomes: Vec<Outcome>| async move {
                 let before = until();
                 let worked = self.timer.now() - before;
                 // It is noted in milliseconds; what is left of one is noted the next time.
@@ -148,7 +151,8 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 store.save_after(scan, worked, &outcomes).await?;
                 *noted.lock().unwrap_or_else(PoisonError::into_inner) = before + worked;
                 Ok(outcomes.into_iter().map(Ok).collect())
-            });
+            },
+        );
         let (all_read, time_over) = (AtomicBool::new(false), AtomicBool::new(false));
         let stop = async {
             let time = async {
@@ -162,9 +166,15 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         };
         let working = async {
             // The last handle: when it is dropped, and all is stored, `run` ends.
-            let batch = batch;
-            let keep = async |outcome| {
-                let outcome = batch.add(outcome).await?;
+            let batches = batches;
+            let keep = async |outcome: Outcome| {
+                let Target { name, place, .. } = outcome.target();
+                let batching = store.switches().batching(name);
+                let alone = (!batching.is_on).then_some(*place);
+                let began = self.timer.now();
+                let kept = batches.add(alone, outcome).await;
+                batching.record(kept.is_ok(), self.timer.now() - began);
+                let outcome = kept?;
                 progress(&outcome);
                 Ok(())
             };
@@ -194,7 +204,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         (summary, ended)
     }
 
-    /// Reads what is to do, a page at a time, and no more than `at_most`; notes when that was all.
+    /// Reads what is to do, a page at a time or whole, and no more than `at_most`; notes when that was all.
     fn targets(
         &self,
         scan: i64,
@@ -213,7 +223,11 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         };
         stream::try_unfold(reading, move |mut reading| async move {
             if reading.page.is_empty() {
-                let page = self.store.targets(scan, reading.behind, PAGE).await?;
+                let at_most = match self.store.switches().streaming_of(scan) {
+                    true => PAGE,
+                    false => u32::MAX,
+                };
+                let page = self.store.targets(scan, reading.behind, at_most).await?;
                 reading.page.extend(page);
             }
             if reading.page.is_empty() {

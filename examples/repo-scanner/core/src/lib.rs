@@ -16,6 +16,7 @@ mod repos;
 mod scan;
 mod scans;
 mod store;
+mod switches;
 mod target;
 mod web;
 
@@ -33,6 +34,7 @@ pub use self::{
         BeginError, Business, Cursor, KEPT_FOR, MIGRATIONS, Metrics, Moment, NoCursor, Order,
         Query, Running, ScanState, ScanStatus, Sort, Store, StoreError, Stored,
     },
+    switches::{Switches, flags},
     target::Target,
     web::{AnswerBody, CATALOGUE_KEY, Cause, Problem, Scope, Web},
 };
