@@ -6,6 +6,18 @@ use tower_egress::flags::{Config, Flags, InvalidConfig};
 
 const PREFIX: &str = "REPO_SCANNER_FLAG_";
 
+/// What the variable of a flag is called.
+pub(crate) fn variable(flag: &str) -> String {
+    let mut name = PREFIX.to_owned();
+    for character in flag.chars() {
+        if character.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_uppercase());
+    }
+    name
+}
+
 /// Declares the flags, and sets them as the file and the environment say.
 pub(crate) fn new(of_file: &Config) -> Result<Flags, Failure> {
     let flags = flags().build();

@@ -8,7 +8,7 @@ use crate::{
     list::List,
     memory, output,
     program::{self, Program, unwritable},
-    report::Report,
+    report::{DatabaseReport, Report},
     target::Target,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -92,6 +92,7 @@ pub(crate) async fn scan(
     let interrupted = matches!(ended, Ok(Ended::Interrupted));
     let mut report = Report::new(&summary, interrupted, &program.egress, elapsed);
     report.peak_rss_bytes = memory::peak_rss();
+    report.database = DatabaseReport::new(&program.monitor.report());
     report.already_done = before.total - before.remaining;
     report.analysed = analysed
         .as_ref()
