@@ -11,7 +11,7 @@ use tower_egress::{FetchExt, Timer, sql::Database};
 
 /// How many are asked for at a time: the rate limit lets two through at once.
 const AT_ONCE: usize = 4;
-/// How many are stored at a time, at most.
+/// How many are stored at a time, at most, unless batching is switched off.
 const BATCH: usize = 32;
 /// After how many failures in a row the rest is not tried: a key that is refused is refused again.
 const GIVE_UP_AFTER: usize = 8;
@@ -72,8 +72,16 @@ impl<C: FetchExt, D: Database, T: Timer> Analyst<C, D, T> {
                 summary.failed += 1;
                 *summary.reasons.entry(reason).or_default() += 1;
             }
-            self.store.save_analyses(&analyses).await?;
-            summary.scanned += u64::try_from(analyses.len()).unwrap_or(u64::MAX);
+            let batching = |(name, _): &(RepoName, _)| self.store.switches().batching(name).is_on;
+            let (together, alone): (Vec<_>, Vec<_>) = analyses.into_iter().partition(batching);
+            let count = together.len() + alone.len();
+            if !together.is_empty() {
+                self.store.save_analyses(&together).await?;
+            }
+            for analysis in alone.chunks(1) {
+                self.store.save_analyses(analysis).await?;
+            }
+            summary.scanned += u64::try_from(count).unwrap_or(u64::MAX);
         }
         Ok(summary)
     }

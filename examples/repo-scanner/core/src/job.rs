@@ -20,11 +20,11 @@ use std::{
 };
 use tower_egress::{
     FetchExt, SleepUntil, Timer,
-    batch::{Batch, BatchError},
+    batch::{BatchBuilder, BatchError, Batches},
     sql::Database,
 };
 
-/// How many targets are read at a time.
+/// How many targets are read at a time, unless streaming is switched off.
 const PAGE: u32 = 256;
 /// How many statements it takes to store a batch of outcomes, and to note how it went.
 const TO_STORE: u64 = 8;
@@ -83,7 +83,8 @@ fn inner(error: &BatchError<StoreError>) -> String {
 ///
 /// # Defaults
 ///
-/// - up to 128 outcomes are stored at a time, and the first of them waits 50 ms for the others
+/// - up to 128 outcomes are stored at a time, and the first of them waits 50 ms for the others; those for which batching is switched off are
+///   stored each by itself
 #[derive(Clone, Debug)]
 pub struct Job<C, D, T> {
     scanner: Scanner<C, T>,
@@ -173,15 +174,17 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         let noted = &Mutex::new(started);
         let until = || *noted.lock().unwrap_or_else(PoisonError::into_inner);
         let going = &Going::default();
-        let building = Batch::builder()
+        let building = BatchBuilder::new()
             .max_items(self.batch)
             .max_wait(match self.budget {
                 None => self.batch_wait,
                 // That is `store_now_and_then`'s.
                 Some(_) => Duration::MAX,
             });
-        let (batch, run) =
-            building.build(self.timer.clone(), |outcomes: Vec<Outcome>| async move {
+        // One at a time, whatever the key: nothing, or the place of an outcome that is stored by itself.
+        let (batches, run) = building.build_keyed(
+            self.timer.clone(),
+            |_: &Option<i64>, outcomes: Vec<Outcome>| async move {
                 let before = until();
                 let worked = self.timer.now() - before;
                 // It is noted in milliseconds; what is left of one is noted the next time.
@@ -191,7 +194,8 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 *noted.lock().unwrap_or_else(PoisonError::into_inner) = before + worked;
                 going.stored(outcomes.len());
                 Ok(outcomes.into_iter().map(Ok).collect())
-            });
+            },
+        );
         let stop = async {
             let time = async {
                 match slice.time {
@@ -213,9 +217,15 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
         };
         let working = async {
             // The last handle: when it is dropped, and all is stored, `run` ends.
-            let batch = batch;
-            let keep = async |outcome| {
-                let outcome = batch.add(outcome).await?;
+            let batches = batches;
+            let keep = async |outcome: Outcome| {
+                let Target { name, place, .. } = outcome.target();
+                let batching = store.switches().batching(name);
+                let alone = (!batching.is_on).then_some(*place);
+                let began = self.timer.now();
+                let kept = batches.add(alone, outcome).await;
+                batching.record(kept.is_ok(), self.timer.now() - began);
+                let outcome = kept?;
                 progress(&outcome);
                 Ok(())
             };
@@ -223,7 +233,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             let last = || going.is_at_last.store(true, Relaxed);
             let scan = self.scanner.scan_to_last(targets, keep, stop, last);
             // `scan` is polled first, so that this sees what it says, and all is added by then.
-            let flush = self.store_now_and_then(&batch, going);
+            let flush = self.store_now_and_then(&batches, going);
             join(scan, flush).await.0
         };
         let ((summary, ended), ()) = join(working, run).await;
@@ -253,7 +263,11 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
     }
 
     /// Has what has come stored when nothing more comes; and with a budget every now and then, as long as there is enough of it.
-    async fn store_now_and_then(&self, batch: &Batch<Outcome, Outcome, StoreError>, going: &Going) {
+    async fn store_now_and_then(
+        &self,
+        batches: &Batches<Option<i64>, Outcome, Outcome, StoreError>,
+        going: &Going,
+    ) {
         let mut last = pin!(poll_fn(|_| match going.is_at_last.load(Relaxed) {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -275,7 +289,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 Either::Right(_) => false,
             };
             // Whether it was stored, each is told.
-            let _ = batch.flush().await;
+            let _ = batches.flush().await;
             if is_last {
                 return;
             }
@@ -288,13 +302,16 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             return false;
         };
         let at_once = u32::try_from(self.scanner.at_once()).unwrap_or(u32::MAX);
-        let batch = u64::try_from(self.batch.get()).unwrap_or(u64::MAX);
+        let batch = match self.store.switches().batches_all() {
+            true => u64::try_from(self.batch.get()).unwrap_or(u64::MAX),
+            false => 1,
+        };
         // One is being stored, and the last is not full.
         let batches = not_stored / batch + 2;
         left.fetches <= at_once || u64::from(left.statements) < TO_STORE * batches + TO_NOTE
     }
 
-    /// Reads what is to do, a page at a time, and no more than `at_most` or the budget allows.
+    /// Reads what is to do, a page at a time or whole, and no more than `at_most` or the budget allows.
     fn targets(
         &self,
         scan: i64,
@@ -317,7 +334,11 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 return Ok(None);
             }
             if reading.page.is_empty() {
-                let page = self.store.targets(scan, reading.behind, PAGE).await?;
+                let at_most = match self.store.switches().streaming_of(scan) {
+                    true => PAGE,
+                    false => u32::MAX,
+                };
+                let page = self.store.targets(scan, reading.behind, at_most).await?;
                 reading.page.extend(page);
             }
             if reading.page.is_empty() {

@@ -18,6 +18,7 @@ mod scan;
 mod scans;
 mod stack;
 mod store;
+mod switches;
 mod target;
 mod web;
 
@@ -37,6 +38,7 @@ pub use self::{
         BeginError, Business, Cursor, KEPT_FOR, MIGRATIONS, Metrics, Moment, NoCursor, Order,
         Query, Recurring, Run, Running, ScanState, ScanStatus, Sort, Store, StoreError, Stored,
     },
+    switches::{Switches, flags},
     target::Target,
     web::{AnswerBody, CATALOGUE_KEY, Cause, Problem, Scope, Web},
 };

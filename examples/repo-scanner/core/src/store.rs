@@ -21,12 +21,15 @@ pub use self::{
 };
 
 use self::business::Counted;
+use crate::Switches;
+use futures_util::future::{Either, select};
 use std::{
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tower_egress::{
-    Timer,
+    SleepUntil, Timer,
     monitor::Monitor,
     sql::{Database, Migrations},
 };
@@ -43,7 +46,7 @@ pub const MIGRATIONS: [(&str, &str); 2] = [
 /// How long a database may take for one operation.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The database of a scanner. Everything that it does is a run of an operation of the monitor.
+/// The database of a scanner. Everything that it does is a run of an operation of the monitor, unless that is switched off.
 ///
 /// Cheap to clone if the database is.
 #[derive(Clone, Debug)]
@@ -51,6 +54,7 @@ pub struct Store<D, T> {
     database: D,
     timer: T,
     monitor: Monitor<T>,
+    switches: Switches,
     counted: Arc<Mutex<Option<Counted>>>,
 }
 
@@ -65,6 +69,7 @@ impl<D: Database, T: Timer> Store<D, T> {
             database,
             timer,
             monitor,
+            switches: Switches::default(),
             counted: Arc::default(),
         };
         for name in OPERATIONS {
@@ -87,7 +92,19 @@ impl<D: Database, T: Timer> Store<D, T> {
             timer: self.timer.clone(),
             monitor: self.monitor.clone(),
             counted: Arc::clone(&self.counted),
+            switches: self.switches.clone(),
         }
+    }
+
+    /// Sets what is asked whether something is switched off, for whoever uses this store. Until then nothing is.
+    #[must_use]
+    pub fn with_switches(mut self, switches: Switches) -> Self {
+        self.switches = switches;
+        self
+    }
+
+    pub(crate) const fn switches(&self) -> &Switches {
+        &self.switches
     }
 
     /// Returns the database.
@@ -95,15 +112,29 @@ impl<D: Database, T: Timer> Store<D, T> {
         &self.database
     }
 
-    /// Runs what the database does as an operation of the monitor.
+    /// Runs what the database does as an operation of the monitor. Where that is off, only its time is bounded.
     async fn monitored<O, E: Into<StoreError>>(
         &self,
         operation: &'static str,
         work: impl Future<Output = Result<O, E>>,
     ) -> Result<O, StoreError> {
-        let done = self.monitor.run(operation, work).await;
-        done.map_err(|_| StoreError::TimedOut { operation })?
-            .map_err(Into::into)
+        let monitoring = self.switches.monitoring(&self.timer);
+        let began = self.timer.now();
+        let done = if monitoring.is_on {
+            self.monitor.run(operation, work).await.ok()
+        } else {
+            let late = SleepUntil::new(self.timer.clone(), began + TIMEOUT);
+            match select(pin!(work), pin!(late)).await {
+                Either::Left((done, _)) => Some(done),
+                Either::Right(_) => None,
+            }
+        };
+        let done = match done {
+            Some(done) => done.map_err(Into::into),
+            None => Err(StoreError::TimedOut { operation }),
+        };
+        monitoring.record(done.is_ok(), self.timer.now() - began);
+        done
     }
 
     /// Milliseconds since the Unix epoch.

@@ -36,7 +36,7 @@ pub(crate) async fn run(DemoCommand(options): DemoCommand) -> Result<(), Failure
     let list = List::open(None)?;
     let target = Target::of(&options.asked).await?;
     let flags = crate::flags::new(&Default::default())?;
-    let program = Program::new(&options.asked, &target, &options.db, Some(flags.clone())).await?;
+    let program = Program::new(&options.asked, &target, &options.db, flags).await?;
     interrupt::heeded(async |told| {
         let mut result = scan::scan(&options, &target, &program, list, &told).await;
         if result.is_ok() && !told.already() {

@@ -1,13 +1,26 @@
 //! What can be switched off while the program runs, for all or for a share.
 
 use crate::{config::ConfigFile, failure::Failure};
+use repo_scanner_core::flags;
 use tower_egress::flags::{Config, Flags, InvalidConfig};
 
 const PREFIX: &str = "REPO_SCANNER_FLAG_";
 
+/// What the variable of a flag is called.
+pub(crate) fn variable(flag: &str) -> String {
+    let mut name = PREFIX.to_owned();
+    for character in flag.chars() {
+        if character.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_uppercase());
+    }
+    name
+}
+
 /// Declares the flags, and sets them as the file and the environment say.
 pub(crate) fn new(of_file: &Config) -> Result<Flags, Failure> {
-    let flags = Flags::builder().layers().build();
+    let flags = flags().build();
     let set = with_environment(of_file).and_then(|config| flags.apply(&config));
     set.map_err(|error| Failure::usage(format!("flags: {error}")))?;
     Ok(flags)

@@ -17,6 +17,7 @@ mod flags;
 mod interrupt;
 mod list;
 mod lock;
+mod measure;
 mod memory;
 mod origin;
 mod output;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
                     cli::Command::Scan(options) => scan::run(*options).await,
                     cli::Command::Serve(options) => serve::run(*options).await,
                     cli::Command::Origin(options) => origin::run(options).await,
+                    cli::Command::Measure(options) => measure::run(options).await,
                     cli::Command::Demo(options) => demo::run(*options).await,
                 }
             });

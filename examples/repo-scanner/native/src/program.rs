@@ -10,7 +10,9 @@ use crate::{
     target::Target,
 };
 use hyper::body::Incoming;
-use repo_scanner_core::{Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans, stack};
+use repo_scanner_core::{
+    Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans, Switches, stack,
+};
 use std::{path::Path, time::Duration};
 use tower_egress::{
     Egress, EgressService, TokioExecutor, TokioTimer,
@@ -43,22 +45,21 @@ impl Program {
         asked: &Asked,
         target: &Target,
         db: &Path,
-        flags: Option<Flags>,
+        flags: Flags,
     ) -> Result<Self, Failure> {
         let unwritable = |error| unwritable(db, error);
         let monitor =
             Monitor::new(TokioTimer::new()).with_limits(Limits::new().with_memory(MEMORY));
         let store = database::open(db, monitor.clone()).await;
         let store = store.map_err(unwritable)?;
+        let store = store.with_switches(Switches::new(&flags));
 
         let concurrency = target.pace.concurrency(asked.concurrency);
         let github = (&target.base, target.pace.quota);
         let anthropic = (&target.anthropic, target.anthropic_pace.quota);
-        let mut builder = stack(Egress::builder(), github, anthropic, concurrency);
-        if let Some(flags) = flags {
-            builder = builder.flags(flags);
-        }
-        let egress = builder.executor(TokioExecutor::new()).build();
+        let builder = stack(Egress::builder(), github, anthropic, concurrency);
+        let builder = builder.flags(flags).executor(TokioExecutor::new());
+        let egress = builder.build();
         let client = egress.layer(client::http_client());
 
         let github = GitHub::new(client.clone(), &target.base).with_token(asked.token.clone());

@@ -3,7 +3,7 @@
 use repo_scanner_core::Summary;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt, time::Duration};
-use tower_egress::{Egress, PhaseStatus, Timer};
+use tower_egress::{Egress, PhaseStatus, Timer, monitor};
 
 /// The figures of a scan; serialises to the JSON object of `--json`.
 #[derive(Debug, Serialize)]
@@ -24,12 +24,33 @@ pub(crate) struct Report {
     throttled: u64,
     peak_in_flight: usize,
     pub(crate) peak_rss_bytes: Option<u64>,
+    /// How long the database was at work, and how many transactions stored what came; unknown where that is not watched.
+    pub(crate) database: Option<DatabaseReport>,
     elapsed_ms: u128,
     p50_ms: f64,
     p95_ms: f64,
     p99_ms: f64,
     phases: BTreeMap<&'static str, PhaseStatus>,
     failures: BTreeMap<String, u64>,
+}
+
+/// What the database did for a scan.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct DatabaseReport {
+    saves: u64,
+    ms: f64,
+}
+
+impl DatabaseReport {
+    /// Reads it from what was watched, if anything was.
+    pub(crate) fn new(watched: &monitor::Report) -> Option<Self> {
+        let save = &watched.operations.get("db: save")?.lifetime;
+        let (saves, all) = (save.count(), watched.overall().total());
+        (saves > 0).then_some(Self {
+            saves,
+            ms: all.as_secs_f64() * 1000.0,
+        })
+    }
 }
 
 impl Report {
@@ -55,6 +76,7 @@ impl Report {
             throttled: limits.map(|limit| limit.throttled).sum(),
             peak_in_flight: status.connections.peak,
             peak_rss_bytes: None,
+            database: None,
             elapsed_ms: elapsed.as_millis(),
             p50_ms: total.p50_ms,
             p95_ms: total.p95_ms,

@@ -3,11 +3,12 @@
 use crate::{
     asked::Asked,
     failure::Failure,
+    flags,
     interrupt::{self, Told},
     list::List,
     memory, output,
     program::{self, Program, unwritable},
-    report::Report,
+    report::{DatabaseReport, Report},
     target::Target,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,9 +34,10 @@ pub(crate) struct ScanCommand {
 pub(crate) async fn run(options: ScanCommand) -> Result<(), Failure> {
     // Everything that can be wrong with what was asked for is found before anything is fetched.
     let list = List::open(options.repos.as_deref())?;
+    let flags = flags::new(&Default::default())?;
     let target = Target::of(&options.asked).await?;
     target.reach().await?;
-    let program = Program::new(&options.asked, &target, &options.db, None).await?;
+    let program = Program::new(&options.asked, &target, &options.db, flags).await?;
     interrupt::heeded(async |told| {
         let result = scan(&options, &target, &program, list, &told).await;
         program.close().await;
@@ -90,6 +92,7 @@ pub(crate) async fn scan(
     let interrupted = matches!(ended, Ok(Ended::Interrupted));
     let mut report = Report::new(&summary, interrupted, &program.egress, elapsed);
     report.peak_rss_bytes = memory::peak_rss();
+    report.database = DatabaseReport::new(&program.monitor.report());
     report.already_done = before.total - before.remaining;
     report.analysed = analysed
         .as_ref()

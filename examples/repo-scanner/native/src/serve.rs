@@ -40,7 +40,7 @@ pub(crate) struct ServeCommand {
 pub(crate) async fn run(options: ServeCommand) -> Result<(), Failure> {
     let target = Target::of(&options.asked).await?;
     let listener = options.listen.bind().await?;
-    let flags = Some(options.flags.clone());
+    let flags = options.flags.clone();
     let program = Program::new(&options.asked, &target, &options.db, flags).await?;
     interrupt::heeded(async |told| {
         program::announce(&options.asked, &target, "scans are");

@@ -89,11 +89,14 @@ async fn flags_are_read_again_and_a_bad_file_changes_nothing() {
     let write = |text: &str| folder.file("config.json", text);
     let first = serde_json::json!({
         "db": db, "concurrency": 3, "quota": ["github=100/1s", "anthropic=10/1s"], "analyse": 1,
-        "flags": {"retries": false, "connectionLimit": 50},
+        "flags": {"retries": false, "connectionLimit": 50, "streaming": false},
     });
     let config = write(&first.to_string());
     let served = blocking(move || {
-        let variables = [("REPO_SCANNER_FLAG_CONNECTION_LIMIT", "25%")];
+        let variables = [
+            ("REPO_SCANNER_FLAG_CONNECTION_LIMIT", "25%"),
+            ("REPO_SCANNER_FLAG_BATCHING", "off"),
+        ];
         Served::start(&["--config", &config, "--concurrency", "4"], &variables)
     });
     let mut served = served.await;
@@ -109,6 +112,9 @@ async fn flags_are_read_again_and_a_bad_file_changes_nothing() {
         "the environment wins"
     );
     assert_eq!(percent(&served, "timeouts"), Some(100.0));
+    for (flag, expected) in [("batching", 0.0), ("streaming", 0.0), ("monitoring", 100.0)] {
+        assert_eq!(percent(&served, flag), Some(expected), "{flag}");
+    }
 
     write(r#"{"flags": {"timeouts": 10}}"#);
     served.signal("-HUP");

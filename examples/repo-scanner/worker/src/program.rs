@@ -5,12 +5,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use repo_scanner_core::{
     Analyst, Anthropic, Budget, Budgeted, BudgetedDatabase, GitHub, Job, ScanOptions, Scanner,
-    Scans, Scope, Store, StoreError, Web, stack,
+    Scans, Scope, Store, StoreError, Switches, Web, flags, stack,
 };
 use std::fmt;
 use tower_egress::{
     EgressService, NoExecutor, ReplayBody, Timer,
-    flags::Flags,
     monitor::{Limits, Monitor},
 };
 use tower_egress_worker::{D1, Fetch, FetchBody, WorkerTimer, egress};
@@ -46,7 +45,7 @@ impl Program {
         fn unusable(what: &str, error: impl fmt::Display) -> NoProgram {
             NoProgram::Settings(Unusable::new(format_args!("{what}: {error}")))
         }
-        let flags = Flags::builder().layers().build();
+        let flags = flags().build();
         let set = flags.apply(&settings.flags);
         set.map_err(|error| unusable("SETTINGS: flags", error))?;
         let d1 = D1::from_env(env, "DB").map_err(|error| unusable("DB", error))?;
@@ -57,6 +56,7 @@ impl Program {
         let database = |budget| BudgetedDatabase::new(d1.clone(), budget);
         let store = Store::open(database(None), timer, monitor.clone());
         let store = store.await.map_err(NoProgram::Store)?;
+        let store = store.with_switches(Switches::new(&flags));
         let budgeted = store.on(database(Some(budget.clone())));
 
         let github = (&settings.github.base, settings.github.quota);

@@ -25,13 +25,30 @@ struct WithHistory {
 }
 
 impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
-    /// Answers with repositories: with `limit` so many, and a link to the next; otherwise all, streamed.
+    /// Answers with repositories: with `limit` so many, and a link to the next; otherwise all, streamed unless that is switched off.
     pub(super) async fn list(
         &self,
         request: &Request<()>,
     ) -> Result<Response<impl Body<Data = Bytes, Error: Into<BoxError>> + use<C, D, T, X>>, Problem>
     {
-        let Wanted { mut query, limit } = Wanted::of(request.uri().query().unwrap_or_default())?;
+        let wanted = Wanted::of(request.uri().query().unwrap_or_default())?;
+        let clock = self.monitor.clock();
+        let streaming = self.scans.store().switches().streaming(clock);
+        let began = clock.now();
+        let listed = self.listed(request, wanted, streaming.is_on).await;
+        // When the answer begins: when it ends is up to who reads it.
+        streaming.record(listed.is_ok(), clock.now() - began);
+        listed
+    }
+
+    async fn listed(
+        &self,
+        request: &Request<()>,
+        wanted: Wanted,
+        streamed: bool,
+    ) -> Result<Response<impl Body<Data = Bytes, Error: Into<BoxError>> + use<C, D, T, X>>, Problem>
+    {
+        let Wanted { mut query, limit } = wanted;
         let store = self.scans.store().clone();
         let mut link = None;
         let first = match limit {
@@ -46,14 +63,21 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
                 }
                 page
             }
-            None => store.find(&query, PAGE).await?,
+            None if streamed => store.find(&query, PAGE).await?,
+            None => store.find(&query, u32::MAX).await?,
         };
-        let is_all = limit.is_some() || first.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let is_all = limit.is_some()
+            || !streamed
+            || first.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         if let Some(last) = first.last() {
             query.after = Some(query.cursor(last));
         }
         let rows = rows(store, query, first, is_all);
-        let response = JsonRows::array().respond(request, rows).await;
+        let answer = match streamed {
+            true => JsonRows::array(),
+            false => JsonRows::array().with_threshold(u64::MAX),
+        };
+        let response = answer.respond(request, rows).await;
         let mut response = response?;
         if let Some(link) = link.flatten() {
             response.headers_mut().insert(LINK, link);

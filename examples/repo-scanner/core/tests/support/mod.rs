@@ -5,11 +5,14 @@
     reason = "helpers of tests: a panic is a failed test"
 )]
 
+#[path = "switched.rs"]
+pub(crate) mod switched;
+
 use bytes::Bytes;
 use egress_time::ManualTimer;
 use http::{Request, Response, StatusCode, header::IF_NONE_MATCH};
 use http_body_util::Full;
-use repo_scanner_core::{GitHub, Job, RepoName, ScanOptions, Scanner, Scans, Store};
+use repo_scanner_core::{GitHub, Job, RepoName, ScanOptions, Scanner, Scans, Store, Web};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -19,7 +22,11 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tower_egress::{Api, Egress, EgressService, monitor::Monitor, sql::sqlite::Sqlite};
+use tower_egress::{
+    Api, Egress, EgressService, NoExecutor,
+    monitor::Monitor,
+    sql::{Database, sqlite::Sqlite},
+};
 use tower_service::Service;
 
 /// A server of which every repository exists, but those of the owner `nobody`. It takes a moment, and counts.
@@ -146,12 +153,11 @@ pub(crate) fn names(count: usize) -> impl Iterator<Item = Result<RepoName, Infal
     (0..count).map(|n| Ok(name(n)))
 }
 
-pub(crate) type Site =
-    repo_scanner_core::Web<Client, Sqlite, ManualTimer, tower_egress::NoExecutor>;
+pub(crate) type Site = Web<Client, Sqlite, ManualTimer, NoExecutor>;
 
 /// The site of a process.
 pub(crate) fn site(process: &Process, token: Option<&str>) -> Site {
-    repo_scanner_core::Web {
+    Web {
         scans: process.scans.clone(),
         egress: process.egress.clone(),
         monitor: process.monitor.clone(),
@@ -196,8 +202,8 @@ impl Answer {
 }
 
 /// Asks the site; `headers` are lines of `name: value`.
-pub(crate) async fn ask(
-    site: &Site,
+pub(crate) async fn ask<D: Database + Clone>(
+    site: &Web<Client, D, ManualTimer, NoExecutor>,
     method: &str,
     uri: &str,
     headers: &[&str],
@@ -220,7 +226,10 @@ pub(crate) async fn ask(
     }
 }
 
-pub(crate) async fn get(site: &Site, uri: &str) -> Answer {
+pub(crate) async fn get<D: Database + Clone>(
+    site: &Web<Client, D, ManualTimer, NoExecutor>,
+    uri: &str,
+) -> Answer {
     ask(site, "GET", uri, &[], "").await
 }
 

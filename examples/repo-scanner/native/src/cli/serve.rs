@@ -36,8 +36,9 @@ pub(super) struct ServeArgs {
     /// JSON: {"db": FILE, "host": HOST, "port": PORT, "origin": URL, "quota": API=QUOTA or [API=QUOTA, …],
     /// "concurrency": N, "analyse": N, "flags": {"retries": false, "connectionLimit": 50}}
     ///
-    /// A flag switches a part of the program off, for all requests or a share of them in per cent; see /api/status for which
-    /// there are. REPO_SCANNER_FLAG_RETRIES=off, or 50%, does the same and wins. At SIGHUP the flags are read again.
+    /// A flag switches a part of the program off, for all or for a share in per cent: connectionLimit, rateLimit, retries, cleanup,
+    /// timeouts, deadline, timing, batching, streaming, monitoring. REPO_SCANNER_FLAG_RETRIES=off, or 50%, does the same and
+    /// wins. At SIGHUP the flags are read again.
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     config: Option<PathBuf>,
 

@@ -64,6 +64,17 @@ pub(crate) async fn scan(
     repos: &str,
     arguments: &[&str],
 ) -> Output {
+    scan_without(folder, origin, repos, arguments, None).await
+}
+
+/// Does the same with one flag off, by the name of its variable.
+pub(crate) async fn scan_without(
+    folder: &Folder,
+    origin: &StrictOrigin,
+    repos: &str,
+    arguments: &[&str],
+    flag: Option<&'static str>,
+) -> Output {
     let (url, db) = (origin.url().to_owned(), folder.path("scan.db"));
     let arguments: Vec<_> = [
         "scan", "--origin", &url, "--repos", repos, "--db", &db, "--json",
@@ -72,7 +83,12 @@ pub(crate) async fn scan(
     .chain(arguments)
     .map(|argument| (*argument).to_owned())
     .collect();
-    let run = move || repo_scanner(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let run = move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repo-scanner"));
+        let command = command.args(arguments).env_remove("GITHUB_TOKEN");
+        let off = flag.map(|flag| (format!("REPO_SCANNER_FLAG_{flag}"), "off"));
+        command.envs(off).output().unwrap()
+    };
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 

@@ -20,6 +20,7 @@ async fn peak(count: usize) -> u64 {
     let quota = ["--quota", "github=20000/1s,burst=200"];
     let report = json(&scan(&folder, &origin, &repos, &quota).await);
     origin.shutdown().await;
+    eprintln!("{count} took {} ms", report["elapsed_ms"]);
     assert_eq!(report["scanned"], count, "{report}");
     report["peak_rss_bytes"].as_u64().unwrap()
 }
