@@ -8,7 +8,10 @@ use futures_util::{future::select, task::AtomicWaker};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -30,11 +33,15 @@ struct Live {
     working: Mutex<Option<Work>>,
     /// Of whoever works, to be told to end.
     worker: AtomicWaker,
+    /// How many have begun to work.
+    workers: AtomicU64,
 }
 
 /// What is worked on.
 #[derive(Clone, Copy, Debug)]
 struct Work {
+    /// Whose it is.
+    number: u64,
     scan: i64,
     /// When it began, or something of it was stored last.
     since: Instant,
@@ -129,6 +136,12 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         Ok(Some((summary, ended?)))
     }
 
+    /// Takes whoever works for gone: where a platform forgets what it has ended instead of dropping it, nobody would ever work
+    /// again. For whoever knows that it alone works.
+    pub fn forget_worker(&self) {
+        *self.live.working() = None;
+    }
+
     /// Ends the scan that has begun: what was fetched is stored, the rest is not fetched.
     ///
     /// Whoever works on it hears of it, and stores what was fetched a moment later.
@@ -200,7 +213,7 @@ impl Live {
 }
 
 /// Says that somebody works, until it is dropped.
-struct Working<'a>(&'a Live);
+struct Working<'a>(&'a Live, u64);
 
 impl<'a> Working<'a> {
     fn begin(live: &'a Live, scan: i64, since: Instant) -> Option<Self> {
@@ -208,17 +221,21 @@ impl<'a> Working<'a> {
         if working.is_some() {
             return None;
         }
+        let number = live.workers.fetch_add(1, Relaxed);
         *working = Some(Work {
+            number,
             scan,
             since,
             told_to_end: false,
         });
-        Some(Self(live))
+        Some(Self(live, number))
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        *self.0.working() = None;
+        let Self(live, number) = *self;
+        // It may have been forgotten, and another works.
+        live.working().take_if(|work| work.number == number);
     }
 }

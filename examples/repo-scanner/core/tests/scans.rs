@@ -387,3 +387,23 @@ fn an_end_that_was_promised_is_written_down() {
         assert_eq!(status.state, ScanState::Interrupted);
     });
 }
+
+/// Some platforms end what they run without dropping it.
+#[test]
+fn a_worker_that_is_forgotten_and_not_dropped_is_not_the_last_one() {
+    with_database(async |database, server| {
+        let process = Process::start(&database, &server).await;
+        let scans = process.scans.clone();
+        scans.begin("list", names(5000)).await.unwrap();
+        let forgotten: &'static _ = Box::leak(Box::new(scans.clone()));
+        let mut work = Box::pin(forgotten.work(Slice::default(), |_| {}, pending()));
+        polled(&mut work, 20).await;
+        Box::leak(Box::new(work));
+        let again = || scans.work(Slice::default(), |_| {}, pending());
+        assert!(again().await.unwrap().is_none(), "somebody works");
+        scans.forget_worker();
+        let (_, ended) = again().await.unwrap().unwrap();
+        assert_eq!(ended, Ended::Finished);
+        assert_eq!(scans.status().await.unwrap().remaining, 0);
+    });
+}

@@ -27,6 +27,8 @@ pub(crate) async fn work(
     if let Some(pause) = long_pause(program) {
         return Ok(Some(pause));
     }
+    // The platform runs one alarm at a time, and does not drop what it ends.
+    program.web.scans.forget_worker();
     Rest::begin(state).await?;
     program.budget.refill(program.settings.operations);
     let worked = slice(program).await;
