@@ -79,7 +79,7 @@ impl Ledger {
         let now = self.time.now();
         if let Some(view) = self.view
             && let Some(until) = view.exhausted(now)
-            && !self.is_expected(view.report().limit, until)
+            && !self.is_expected(view.report().limit, view.told(), until)
         {
             self.pause_until(until);
         }
@@ -88,35 +88,38 @@ impl Ledger {
     /// Whether a server that has nothing left of `limit` until the clock shows that only says what is known anyway.
     pub(crate) fn is_foreseen(&mut self, limit: Option<u64>, until: u64, now: u64) -> bool {
         self.advance(now);
-        self.is_expected(limit, self.time.of_clock(until))
+        self.is_expected(limit, Some(0), self.time.of_clock(until))
     }
 
-    /// Whether a server that has nothing left of `limit` until then only says what our own window says more exactly.
+    /// Whether a server that says that so much is `left` of `limit` until then only says what our own window says more exactly.
     ///
     /// Whoever keeps a limit of 30 in a minute has used all of it after 30 calls, again and again. The window knows to the
     /// nanosecond when the next may go; the server's word for it is in whole seconds, and a pause is followed by a probe.
-    /// But if the server permits more than we do, somebody else has used the rest; if its window is longer, ours is
-    /// not what limits. Then its word counts.
+    /// But if the server permits more than we do, or has counted more than we have sent, somebody else has used the rest; if its
+    /// window is longer, ours is not what limits. Then its word counts.
     ///
-    /// Whole seconds blur the server's window: what is said of it may hold for one that is longer than ours by as much. So it is
-    /// enough if the last `limit` departures are in such a one. (Departures at an even pace, each a little late, never quite
-    /// fill ours.)
-    fn is_expected(&self, limit: Option<u64>, until: u64) -> bool {
+    /// What it has counted is told by its replies alone. What departed since the request that one answers may be in it or not;
+    /// that it is deducted is caution, and nobody else's doing.
+    fn is_expected(&self, limit: Option<u64>, left: Option<u64>, until: u64) -> bool {
         let (now, pace, window) = (self.time.now(), self.plan.pace(), self.departures.window());
         let is_ours = limit.is_none_or(|limit| limit == u64::from(pace.limit));
-        let opens = window.opens(1);
-        let was_full = window.is_filled() && now <= opens.saturating_add(BLUR);
-        let (was_full, ends) = if pace.period <= BLUR {
+        let counted = window.limit().saturating_sub(left.unwrap_or(0));
+        let since = now.saturating_sub(pace.period.saturating_add(BLUR));
+        let (sent, first) = window.since(since);
+        let opens = first.map_or(0, |first| first.saturating_add(pace.period));
+        let (is_all_ours, ends) = if pace.period <= BLUR {
             // Shorter than the server can tell: it sees some of the window before in this one.
             let filled = window
                 .filled()
                 .map(|filled| filled.saturating_add(pace.period));
             let was_filled = filled.is_some_and(|over| now <= over.saturating_add(BLUR));
-            (was_full || was_filled, now.saturating_add(pace.period))
+            (
+                was_filled || counted <= sent,
+                now.saturating_add(pace.period),
+            )
         } else {
-            (was_full, opens.max(now))
+            (counted <= sent, opens.max(now))
         };
-        let ends = ends.saturating_add(ROUNDING);
-        was_full && is_ours && until <= ends
+        is_all_ours && is_ours && until <= ends.saturating_add(ROUNDING)
     }
 }

@@ -23,12 +23,15 @@ pub(crate) struct Report {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
     report: Report,
+    /// The least that a reply said remains, without what has departed since.
+    told: Option<u64>,
     wobble: u64,
 }
 
 impl View {
     /// Merges a reply with what is known. `since` is how many departed after the request it answers.
     pub(super) fn merge(known: Option<Self>, mut new: Report, since: u64, now: u64) -> Self {
+        let told = new.remaining;
         if new.counts_requests {
             new.remaining = new
                 .remaining
@@ -39,6 +42,7 @@ impl View {
                 if new.window >= view.report.window.saturating_sub(view.wobble) {
                     let remaining = [view.report.remaining, new.remaining];
                     view.report.remaining = remaining.into_iter().flatten().min();
+                    view.told = [view.told, told].into_iter().flatten().min();
                     view.report.limit = new.limit.or(view.report.limit);
                     view.report.resets_at = view.report.resets_at.max(new.resets_at);
                 }
@@ -47,6 +51,7 @@ impl View {
             }
             _ => Self {
                 report: new,
+                told,
                 // Two short windows in a row are two windows.
                 wobble: WOBBLE.min(new.resets_at.saturating_sub(now) / 2),
             },
@@ -66,6 +71,11 @@ impl View {
     pub(super) fn exhausted(&self, now: u64) -> Option<u64> {
         let until = self.report.resets_at;
         (self.report.remaining == Some(0) && until > now).then_some(until)
+    }
+
+    /// Returns the least that the server itself said remains. What departed since may be in it, or not.
+    pub(super) const fn told(&self) -> Option<u64> {
+        self.told
     }
 
     pub(super) const fn report(&self) -> &Report {

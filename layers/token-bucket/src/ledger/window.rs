@@ -100,9 +100,24 @@ impl Window {
         self.filled
     }
 
-    /// Tells whether as many units as fit into a window were ever there.
-    pub(super) const fn is_filled(&self) -> bool {
-        self.groups.len() == self.capacity
+    /// Returns how many units there were from `since` on, as far as they are remembered, and when the first of them was.
+    pub(super) fn since(&self, since: u64) -> (u64, Option<u64>) {
+        let is_in = |back: u64| self.behind(back).filter(|&at| at >= since);
+        let (mut is, mut is_not) = (0, self.limit + 1);
+        while is + 1 < is_not {
+            let back = is + (is_not - is) / 2;
+            if is_in(back).is_some() {
+                is = back;
+            } else {
+                is_not = back;
+            }
+        }
+        (is, is_in(is))
+    }
+
+    /// Returns how many units fit into it.
+    pub(super) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Tells whether one more fits into the window at `now`.

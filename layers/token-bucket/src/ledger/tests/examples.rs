@@ -602,6 +602,30 @@ fn an_even_pace_at_the_limit_is_not_stopped_by_what_the_server_says_of_it() {
     }
 }
 
+/// T8: what is in flight is deducted from what a reply says remains, although the server may have counted it. That nothing is
+/// left then is caution, and no reason to stop until the window ends, unless somebody else has used a part.
+#[test]
+fn what_is_in_flight_is_not_taken_for_somebody_elses() {
+    let hundred = quota(100, 4 * SECOND, 100, 0);
+    for (remaining, pauses) in [(5, false), (4, true), (0, true)] {
+        let mut ledger = ledger(hundred);
+        for mut ticket in join_all(&mut ledger, 95, START) {
+            ledger.departs(&mut ticket, START);
+        }
+        // It answers the 80th, and has counted all 95.
+        let report = Report {
+            limit: Some(100),
+            remaining: Some(remaining),
+            resets_at: START + 6 * SECOND,
+            window: START + 6 * SECOND,
+            counts_requests: true,
+        };
+        ledger.observe(79, report, START);
+        let until = pauses.then_some(START + 6 * SECOND);
+        assert_eq!(ledger.paused_until(), until, "{remaining} remain");
+    }
+}
+
 /// T8: a short window that we did not use up was used up by somebody else.
 #[test]
 fn a_short_window_that_others_have_used_up_pauses_everybody() {
