@@ -30,14 +30,14 @@ impl Pace {
         concurrent: None,
     };
 
-    /// Makes the window a hundredth longer than the server's: a request that departs just in time may arrive a little
-    /// early, when the one that it must keep its distance from was delayed on its way.
+    /// Makes the window a little longer than the server's: a request that departs just in time may arrive early, when the one
+    /// that it must keep its distance from was delayed on its way.
     pub(crate) fn new(named: &NamedRule) -> Result<Self, Failure> {
         let per = named.rule.per();
         let refused = |error| Failure::usage(format!("--quota {}: {error}", named.api));
         Ok(Self {
             asked: quota(&named.rule, per).map_err(refused)?,
-            quota: quota(&named.rule, per + per / 100).map_err(refused)?,
+            quota: quota(&named.rule, per + head_room(per)).map_err(refused)?,
             concurrent: named.rule.concurrent().and_then(in_flight),
         })
     }
@@ -67,6 +67,12 @@ impl fmt::Display for Pace {
         }
         Ok(())
     }
+}
+
+/// A hundredth, and what a busy machine is late by; but in the shortest windows no more than a twentieth.
+fn head_room(period: Duration) -> Duration {
+    let late = Duration::from_millis(25);
+    late.min(period / 20).max(period / 100)
 }
 
 fn quota(rule: &Rule, period: Duration) -> Result<Quota, InvalidQuota> {
@@ -203,12 +209,12 @@ mod tests {
         let named = parse("github=600/1s,burst=10,spacing=5ms").unwrap();
         assert_eq!(
             Pace::new(&named).unwrap().to_string(),
-            "600 requests in 1s, 10 at once, 5ms apart (sent as if in 1.01s, for head-room)"
+            "600 requests in 1s, 10 at once, 5ms apart (sent as if in 1.025s, for head-room)"
         );
         let named = parse("github=6/1s,concurrent=3").unwrap();
         assert_eq!(
             Pace::new(&named).unwrap().to_string(),
-            "6 requests in 1s, 3 in flight (sent as if in 1.01s, for head-room)"
+            "6 requests in 1s, 3 in flight (sent as if in 1.025s, for head-room)"
         );
         let github = "30 requests in 60s, 10 at once, 100ms apart";
         assert_eq!(Pace::GITHUB.to_string(), github);

@@ -104,21 +104,18 @@ impl Ledger {
         let (now, pace, window) = (self.time.now(), self.plan.pace(), self.departures.window());
         let is_ours = limit.is_none_or(|limit| limit == u64::from(pace.limit));
         let counted = window.limit().saturating_sub(left.unwrap_or(0));
-        let since = now.saturating_sub(pace.period.saturating_add(BLUR));
-        let (sent, first) = window.since(since);
-        let opens = first.map_or(0, |first| first.saturating_add(pace.period));
+        // If we have sent all that it has counted, this was the first of that.
+        let first = window.behind(counted);
+        let lasts = pace.period.saturating_add(BLUR);
+        let is_recent = |first: u64| now <= first.saturating_add(lasts);
+        let is_all_ours = counted == 0 || first.is_some_and(is_recent);
         let (is_all_ours, ends) = if pace.period <= BLUR {
             // Shorter than the server can tell: it sees some of the window before in this one.
-            let filled = window
-                .filled()
-                .map(|filled| filled.saturating_add(pace.period));
-            let was_filled = filled.is_some_and(|over| now <= over.saturating_add(BLUR));
-            (
-                was_filled || counted <= sent,
-                now.saturating_add(pace.period),
-            )
+            let was_filled = window.filled().is_some_and(is_recent);
+            (is_all_ours || was_filled, now.saturating_add(pace.period))
         } else {
-            (counted <= sent, opens.max(now))
+            let opens = first.map_or(0, |first| first.saturating_add(pace.period));
+            (is_all_ours, opens.max(now))
         };
         is_all_ours && is_ours && until <= ends.saturating_add(ROUNDING)
     }

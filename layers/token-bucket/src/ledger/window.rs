@@ -100,21 +100,6 @@ impl Window {
         self.filled
     }
 
-    /// Returns how many units there were from `since` on, as far as they are remembered, and when the first of them was.
-    pub(super) fn since(&self, since: u64) -> (u64, Option<u64>) {
-        let is_in = |back: u64| self.behind(back).filter(|&at| at >= since);
-        let (mut is, mut is_not) = (0, self.limit + 1);
-        while is + 1 < is_not {
-            let back = is + (is_not - is) / 2;
-            if is_in(back).is_some() {
-                is = back;
-            } else {
-                is_not = back;
-            }
-        }
-        (is, is_in(is))
-    }
-
     /// Returns how many units fit into it.
     pub(super) const fn limit(&self) -> u64 {
         self.limit
@@ -213,7 +198,7 @@ impl Window {
     }
 
     /// Returns a time not before that of the unit `back` places before the next one.
-    fn behind(&self, back: u64) -> Option<u64> {
+    pub(super) fn behind(&self, back: u64) -> Option<u64> {
         if back <= self.open {
             return self.newest();
         }

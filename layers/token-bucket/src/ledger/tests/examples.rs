@@ -602,6 +602,29 @@ fn an_even_pace_at_the_limit_is_not_stopped_by_what_the_server_says_of_it() {
     }
 }
 
+/// T8: bursts of the whole limit, window after window, each as soon as the one before it has left.
+#[test]
+fn the_end_of_a_window_that_has_just_begun_is_a_window_away() {
+    let hundred = quota(100, 4 * SECOND, 100, 0);
+    let mut ledger = ledger(hundred);
+    for burst in 0..3 {
+        let now = START + burst * 4 * SECOND;
+        for (n, mut ticket) in (0..).zip(join_all(&mut ledger, 100, now)) {
+            let number = ledger.departs(&mut ticket, now).number;
+            let resets_at = now + 6 * SECOND;
+            let report = Report {
+                limit: Some(100),
+                remaining: Some(99 - n),
+                resets_at,
+                window: resets_at,
+                counts_requests: true,
+            };
+            ledger.observe(number, report, now);
+            assert_eq!(ledger.paused_until(), None, "{n} of burst {burst}");
+        }
+    }
+}
+
 /// T8: what is in flight is deducted from what a reply says remains, although the server may have counted it. That nothing is
 /// left then is caution, and no reason to stop until the window ends, unless somebody else has used a part.
 #[test]
