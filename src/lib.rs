@@ -13,6 +13,8 @@ mod fetch;
 pub mod flags;
 pub mod json;
 pub mod monitor;
+mod numbered;
+mod ordered;
 mod place;
 pub mod process;
 mod server_timing;

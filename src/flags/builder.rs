@@ -2,11 +2,7 @@
 
 use super::{Alert, Flags, Rule, config::plain, entry::Entry, flag::Hook};
 use crate::Switch;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    panic::AssertUnwindSafe,
-};
+use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
 
 /// Declares the flags of a set.
 ///
@@ -84,11 +80,12 @@ impl FlagsBuilder {
     ///
     /// If two names are the same to the [environment](super::Config::from_env), `a_b` and `aB`: a variable for one would switch the other.
     pub fn build(self) -> Flags {
-        let mut names = BTreeSet::new();
+        let mut names = Vec::new();
         for name in self.flags.keys() {
             let plain = plain(name);
-            let twice = !plain.is_empty() && !names.insert(plain);
+            let twice = !plain.is_empty() && names.contains(&plain);
             assert!(!twice, "the flag {name:?} has another spelling");
+            names.push(plain);
         }
         let entries = self.flags.into_iter();
         let entries = entries.map(|(name, rule)| Entry::new(name, rule)).collect();

@@ -82,7 +82,7 @@ impl Config {
     ///
     /// If it is something else, names a flag twice, a key as both on and off, or a share that is not between 0 and 100.
     pub fn from_json(text: &str) -> Result<Self, InvalidConfig> {
-        serde_json::from_str(text).map_err(|error| InvalidConfig::of_json(&error))
+        serde_json::from_slice(text.as_bytes()).map_err(|error| InvalidConfig::of_json(&error))
     }
 
     /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`; after that
@@ -168,21 +168,22 @@ fn from_words(words: &str) -> Result<Rule, InvalidConfig> {
     let keys = words.iter().position(names_key).unwrap_or(words.len());
     let (share, keys) = words.split_at(keys);
     let mut rule = from_word(&share.concat())?;
+    let (mut on, mut off) = (Vec::new(), Vec::new());
     for word in keys {
-        let (on, key) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        let (is_on, key) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
             (Some(key), _) if !key.is_empty() => (true, key),
             (_, Some(key)) if !key.is_empty() => (false, key),
             _ => return Err(InvalidConfig::new("a key is +key or -key, after the share")),
         };
-        match on {
-            true => rule.on.insert(key.into()),
-            false => rule.off.insert(key.into()),
-        };
+        match is_on {
+            true => on.push(key),
+            false => off.push(key),
+        }
     }
-    match rule.on.intersection(&rule.off).next() {
+    match rule.name_keys(on, off) {
         // Which one, it does not say: what it says may come to be public.
-        Some(_) => Err(InvalidConfig::new("a key is both on and off")),
-        None => Ok(rule),
+        Err(_) => Err(InvalidConfig::new("a key is both on and off")),
+        Ok(()) => Ok(rule),
     }
 }
 
@@ -276,13 +277,13 @@ impl<'de> Deserialize<'de> for Rule {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
                 let long = Long::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 let mut rule = Rule::share(long.percent).map_err(A::Error::custom)?;
-                rule.on.extend(long.on);
-                rule.off.extend(long.off);
-                if let Some(key) = rule.on.intersection(&rule.off).next() {
-                    let message = format!("the key {key:?} is both on and off");
-                    return Err(A::Error::custom(message));
+                match rule.name_keys(long.on, long.off) {
+                    Ok(()) => Ok(rule),
+                    Err(key) => {
+                        let message = format!("the key {key:?} is both on and off");
+                        Err(A::Error::custom(message))
+                    }
                 }
-                Ok(rule)
             }
         }
 

@@ -50,7 +50,7 @@ pub(super) fn missing() -> SqlError {
 
 impl Answer {
     pub(super) fn read(text: &str, bytes: Vec<u8>) -> Result<Self, SqlError> {
-        let results = serde_json::from_str(text).map_err(|_| missing())?;
+        let results = serde_json::from_slice(text.as_bytes()).map_err(|_| missing())?;
         Ok(Self {
             results,
             bytes: bytes.into(),
