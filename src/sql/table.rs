@@ -290,7 +290,9 @@ impl Table {
         }
         let twice = |names: &[String]| {
             let is_twice = |(n, name): (usize, &String)| {
-                names[..n].iter().any(|other| other.eq_ignore_ascii_case(name))
+                names[..n]
+                    .iter()
+                    .any(|other| other.eq_ignore_ascii_case(name))
             };
             names.iter().enumerate().any(is_twice)
         };

@@ -104,9 +104,11 @@ fn without_texts(message: &str, texts: Vec<&str>) -> String {
             longest_first.insert(place, text);
         }
     }
-    longest_first.iter().fold(message.to_owned(), |message, text| {
-        message.replace(text, "…")
-    })
+    longest_first
+        .iter()
+        .fold(message.to_owned(), |message, text| {
+            message.replace(text, "…")
+        })
 }
 
 fn is_of_schema(message: &str) -> bool {
