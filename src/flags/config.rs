@@ -5,7 +5,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Unexpected, Visitor},
 };
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 /// Rules for flags by name, as they come from outside.
 ///
@@ -20,7 +20,21 @@ use std::{collections::BTreeMap, fmt};
 /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
+pub struct Config(pub(super) Rules);
+
+/// Rules in the order of their names. A map would be more code than that, and of flags there are few.
+pub(super) type Rules = Vec<(Box<str>, Rule)>;
+
+/// Adds a rule, or sets it in the place of the one that the name has, which is returned.
+pub(super) fn put(rules: &mut Rules, name: Box<str>, rule: Rule) -> Option<Rule> {
+    match rules.binary_search_by(|(other, _)| other.cmp(&name)) {
+        Ok(place) => Some(std::mem::replace(&mut rules[place].1, rule)),
+        Err(place) => {
+            rules.insert(place, (name, rule));
+            None
+        }
+    }
+}
 
 /// A configuration of flags is wrong. It says what, and where.
 ///
@@ -108,7 +122,7 @@ impl Config {
         prefix: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, InvalidConfig> {
-        let mut rules = BTreeMap::new();
+        let mut rules = Rules::new();
         for (variable, value) in variables {
             let Some(name) = variable.strip_prefix(prefix) else {
                 continue;
@@ -117,7 +131,7 @@ impl Config {
             let rule = from_words(&value).map_err(|error| {
                 InvalidConfig::new(format!("the variable {of} is wrong: {error}"))
             })?;
-            if rules.insert(plain(name).into_boxed_str(), rule).is_some() {
+            if put(&mut rules, plain(name).into_boxed_str(), rule).is_some() {
                 let message = format!("the variable {of} names a flag that another one names, too");
                 return Err(InvalidConfig::new(message));
             }
@@ -128,7 +142,7 @@ impl Config {
     /// Sets one rule.
     #[must_use]
     pub fn with(mut self, flag: impl Into<Box<str>>, rule: impl Into<Rule>) -> Self {
-        self.0.insert(flag.into(), rule.into());
+        put(&mut self.0, flag.into(), rule.into());
         self
     }
 
@@ -136,8 +150,10 @@ impl Config {
     #[must_use]
     pub fn with_all(mut self, other: Self) -> Self {
         self.0
-            .retain(|name, _| !other.0.keys().any(|over| is_same(over, name)));
-        self.0.extend(other.0);
+            .retain(|(name, _)| !other.0.iter().any(|(over, _)| is_same(over, name)));
+        for (name, rule) in other.0 {
+            put(&mut self.0, name, rule);
+        }
         self
     }
 }
@@ -216,11 +232,11 @@ impl<'de> Deserialize<'de> for Config {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-                let mut rules = BTreeMap::new();
+                let mut rules = Vec::new();
                 while let Some(name) = map.next_key::<Box<str>>()? {
                     let rule = map.next_value()?;
                     let message = format!("the flag {name:?} is there twice");
-                    if rules.insert(name, rule).is_some() {
+                    if put(&mut rules, name, rule).is_some() {
                         return Err(A::Error::custom(message));
                     }
                 }
@@ -300,7 +316,7 @@ mod tests {
     fn rule(text: &str) -> Result<Rule, String> {
         let config = Config::from_json(&format!("{{\"a\": {text}}}"));
         let mut config = config.map_err(|error| error.to_string())?;
-        Ok(config.0.remove("a").unwrap())
+        Ok(config.0.remove(0).1)
     }
 
     #[test]
