@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(real(text), None);
         }
         let mut random = fastrand::Rng::with_seed(1);
-        for _ in 0..20_000 {
+        for _ in 0..500 {
             let number = f64::from_bits(random.u64(..));
             if number.is_finite() {
                 is_same(&format!("{number:e}"));
