@@ -16,6 +16,8 @@ pub mod flags;
 pub mod guide {}
 pub mod json;
 pub mod monitor;
+mod numbered;
+mod ordered;
 mod place;
 pub mod process;
 mod server_timing;

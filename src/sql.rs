@@ -52,6 +52,7 @@ mod error;
 mod json;
 mod limits;
 mod migrations;
+mod real;
 mod row;
 mod script;
 #[cfg(all(feature = "sqlite", not(target_arch = "wasm32")))]

@@ -1,6 +1,6 @@
 //! What an egress is doing, for people and monitors.
 
-use crate::{api::ALL, egress::Handles, flags::FlagsStatus};
+use crate::{api::ALL, egress::Handles, flags::FlagsStatus, ordered::ordered};
 use bytes::Bytes;
 use egress_time::{Instant, Timer};
 use egress_timing::{Outcome, Phase, Summary, Timings};
@@ -196,20 +196,19 @@ impl Status {
         let limits = handles.apis.buckets();
         let timings = handles.recorder.snapshot(now);
         let overall = timings.overall();
-        let mut performance: BTreeMap<_, _> = timings
-            .labels()
-            .map(|(name, timings)| (name.to_owned(), PerformanceStatus::of(timings)))
-            .collect();
+        let mut performance = ordered(
+            timings
+                .labels()
+                .map(|(name, timings)| (name.to_owned(), PerformanceStatus::of(timings))),
+        );
         performance.insert(ALL.to_owned(), PerformanceStatus::of(&overall));
         let connections = handles.limiter.stats();
         let bodies = handles.bodies.counts();
         Self {
-            rate_limits: limits
-                .map(|(name, bucket)| {
-                    let status = RateLimitStatus::of(&bucket.status(now), now);
-                    (name.to_owned(), status)
-                })
-                .collect(),
+            rate_limits: ordered(limits.map(|(name, bucket)| {
+                let status = RateLimitStatus::of(&bucket.status(now), now);
+                (name.to_owned(), status)
+            })),
             connections: ConnectionStatus {
                 limit: connections.limit,
                 active: connections.in_flight,
@@ -231,12 +230,13 @@ impl Status {
                 budget_available: handles.budget.available(),
                 budget_capacity: handles.budget.capacity(),
             },
-            errors: performance[ALL]
-                .outcomes
-                .iter()
-                .filter(|(outcome, _)| **outcome != Outcome::Ok.as_str())
-                .map(|(outcome, count)| (*outcome, *count))
-                .collect(),
+            errors: ordered(
+                performance[ALL]
+                    .outcomes
+                    .iter()
+                    .filter(|(outcome, _)| **outcome != Outcome::Ok.as_str())
+                    .map(|(outcome, count)| (*outcome, *count)),
+            ),
             flags: handles
                 .switches
                 .as_ref()
@@ -326,16 +326,14 @@ impl PerformanceStatus {
     fn of(timings: &Timings) -> Self {
         let phases = |summary: &Summary| {
             let phases = Phase::ALL.iter();
-            phases
-                .map(|phase| (phase_name(*phase), PhaseStatus::of(summary, *phase)))
-                .collect()
+            ordered(phases.map(|phase| (phase_name(*phase), PhaseStatus::of(summary, *phase))))
         };
         let lifetime = timings.lifetime();
         let outcomes = Outcome::ALL.iter();
         Self {
-            outcomes: outcomes
-                .map(|outcome| (outcome_name(*outcome), lifetime.outcome(*outcome)))
-                .collect(),
+            outcomes: ordered(
+                outcomes.map(|outcome| (outcome_name(*outcome), lifetime.outcome(*outcome))),
+            ),
             attempts: lifetime.attempts(),
             lifetime: phases(lifetime),
             last_minute: phases(timings.minute()),

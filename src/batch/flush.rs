@@ -41,7 +41,7 @@ pub struct Flush<I, R, E, K = ()> {
     shared: Arc<Shared<K, I, R, E>>,
     close: bool,
     /// Which one it is, once it has begun.
-    flush: Option<(u64, u64)>,
+    flush: Option<u64>,
 }
 
 impl<I, R, E, K> Flush<I, R, E, K> {

@@ -13,12 +13,8 @@ mod waits;
 
 use self::lanes::Lanes;
 use super::{BatchError, BatchStats};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroUsize,
-    task::Waker,
-    time::Duration,
-};
+use crate::numbered::{Numbered, Numbers};
+use std::{num::NonZeroUsize, task::Waker, time::Duration};
 
 pub(super) use self::{
     look::{Look, Taken},
@@ -42,15 +38,15 @@ pub(super) struct Queue<K, I, R, E> {
     /// The items that no handler has.
     lanes: Lanes<K, I>,
     /// Those of them that are beyond the capacity, with whoever waits for room. They are the last ones.
-    line: BTreeMap<u64, Option<Waker>>,
+    line: Numbered<Option<Waker>>,
     /// The items that somebody waits for.
-    replies: BTreeMap<u64, Reply<R, E>>,
+    replies: Numbered<Reply<R, E>>,
     /// The first items of the batches that handlers work on.
-    under_way: BTreeSet<u64>,
+    under_way: Numbers,
     /// Whatever is before this one does not wait for its time.
     flush_to: u64,
-    /// Who waits until everything before a number is answered.
-    flushes: BTreeMap<(u64, u64), Flushing>,
+    /// Who waits until everything before a number is answered; a later one waits for no smaller number.
+    flushes: Numbered<(u64, Flushing)>,
     next_flush: u64,
     handles: usize,
     is_closed: bool,
@@ -83,11 +79,11 @@ impl<K, I, R, E> Queue<K, I, R, E> {
             limits: Limits { capacity, ..limits },
             next: 0,
             lanes: Lanes::new(limits.max_items.get()),
-            line: BTreeMap::new(),
-            replies: BTreeMap::new(),
-            under_way: BTreeSet::new(),
+            line: Numbered::new(),
+            replies: Numbered::new(),
+            under_way: Numbers::new(),
             flush_to: 0,
-            flushes: BTreeMap::new(),
+            flushes: Numbered::new(),
             next_flush: 0,
             handles: 1,
             is_closed: false,
@@ -154,13 +150,13 @@ impl<K: Ord, I, R, E> Queue<K, I, R, E> {
     /// Takes an item back that no handler has, and the result that nobody waits for.
     pub(super) fn withdraw(&mut self, key: &K, number: u64) -> Settled<I, R, E> {
         let mut settled = Settled::new();
-        match self.replies.remove(&number) {
+        match self.replies.remove(number) {
             Some(Reply::Here(answer)) => settled.answers.push(answer),
             Some(Reply::Awaited(waker)) => settled.idle = waker,
             None => {}
         }
         // One who waits for a result does not wait for room.
-        if let Some(waker) = self.line.remove(&number).flatten() {
+        if let Some(waker) = self.line.remove(number).flatten() {
             settled.idle = Some(waker);
         }
         let Some(item) = self.lanes.remove(key, number) else {

@@ -1,12 +1,13 @@
 //! Declaring flags.
 
-use super::{Alert, Flags, Rule, config::plain, entry::Entry, flag::Hook};
-use crate::Switch;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    panic::AssertUnwindSafe,
+use super::{
+    Alert, Flags, Rule,
+    config::{Rules, plain, put},
+    entry::Entry,
+    flag::Hook,
 };
+use crate::Switch;
+use std::{fmt, panic::AssertUnwindSafe};
 
 /// Declares the flags of a set.
 ///
@@ -30,7 +31,7 @@ use std::{
 #[must_use = "a builder does nothing until `build`"]
 pub struct FlagsBuilder {
     salt: Box<str>,
-    flags: BTreeMap<Box<str>, Rule>,
+    flags: Rules,
     on_alert: Option<Hook>,
 }
 
@@ -38,7 +39,7 @@ impl FlagsBuilder {
     pub(super) fn new() -> Self {
         Self {
             salt: Box::default(),
-            flags: BTreeMap::new(),
+            flags: Rules::new(),
             on_alert: None,
         }
     }
@@ -53,7 +54,8 @@ impl FlagsBuilder {
         let is_ours = name.is_empty() || name.starts_with('$');
         assert!(!is_ours, "{name:?} is no name of a flag");
         let twice = format!("the flag {name:?} is declared twice");
-        assert!(self.flags.insert(name, default.into()).is_none(), "{twice}");
+        let before = put(&mut self.flags, name, default.into());
+        assert!(before.is_none(), "{twice}");
         self
     }
 
@@ -84,11 +86,12 @@ impl FlagsBuilder {
     ///
     /// If two names are the same to the [environment](super::Config::from_env), `a_b` and `aB`: a variable for one would switch the other.
     pub fn build(self) -> Flags {
-        let mut names = BTreeSet::new();
-        for name in self.flags.keys() {
+        let mut names = Vec::new();
+        for (name, _) in &self.flags {
             let plain = plain(name);
-            let twice = !plain.is_empty() && !names.insert(plain);
+            let twice = !plain.is_empty() && names.contains(&plain);
             assert!(!twice, "the flag {name:?} has another spelling");
+            names.push(plain);
         }
         let entries = self.flags.into_iter();
         let entries = entries.map(|(name, rule)| Entry::new(name, rule)).collect();

@@ -5,7 +5,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Unexpected, Visitor},
 };
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 /// Rules for flags by name, as they come from outside.
 ///
@@ -20,7 +20,21 @@ use std::{collections::BTreeMap, fmt};
 /// # Ok::<_, tower_egress::flags::InvalidConfig>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config(pub(super) BTreeMap<Box<str>, Rule>);
+pub struct Config(pub(super) Rules);
+
+/// Rules in the order of their names. A map would be more code than that, and of flags there are few.
+pub(super) type Rules = Vec<(Box<str>, Rule)>;
+
+/// Adds a rule, or sets it in the place of the one that the name has, which is returned.
+pub(super) fn put(rules: &mut Rules, name: Box<str>, rule: Rule) -> Option<Rule> {
+    match rules.binary_search_by(|(other, _)| other.cmp(&name)) {
+        Ok(place) => Some(std::mem::replace(&mut rules[place].1, rule)),
+        Err(place) => {
+            rules.insert(place, (name, rule));
+            None
+        }
+    }
+}
 
 /// A configuration of flags is wrong. It says what, and where.
 ///
@@ -82,7 +96,7 @@ impl Config {
     ///
     /// If it is something else, names a flag twice, a key as both on and off, or a share that is not between 0 and 100.
     pub fn from_json(text: &str) -> Result<Self, InvalidConfig> {
-        serde_json::from_str(text).map_err(|error| InvalidConfig::of_json(&error))
+        serde_json::from_slice(text.as_bytes()).map_err(|error| InvalidConfig::of_json(&error))
     }
 
     /// Reads rules from variables whose names begin with `prefix`: `on`, `off`, `true`, `false`, or a share as `25%`; after that
@@ -108,7 +122,7 @@ impl Config {
         prefix: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, InvalidConfig> {
-        let mut rules = BTreeMap::new();
+        let mut rules = Rules::new();
         for (variable, value) in variables {
             let Some(name) = variable.strip_prefix(prefix) else {
                 continue;
@@ -117,7 +131,7 @@ impl Config {
             let rule = from_words(&value).map_err(|error| {
                 InvalidConfig::new(format!("the variable {of} is wrong: {error}"))
             })?;
-            if rules.insert(plain(name).into_boxed_str(), rule).is_some() {
+            if put(&mut rules, plain(name).into_boxed_str(), rule).is_some() {
                 let message = format!("the variable {of} names a flag that another one names, too");
                 return Err(InvalidConfig::new(message));
             }
@@ -128,7 +142,7 @@ impl Config {
     /// Sets one rule.
     #[must_use]
     pub fn with(mut self, flag: impl Into<Box<str>>, rule: impl Into<Rule>) -> Self {
-        self.0.insert(flag.into(), rule.into());
+        put(&mut self.0, flag.into(), rule.into());
         self
     }
 
@@ -136,8 +150,10 @@ impl Config {
     #[must_use]
     pub fn with_all(mut self, other: Self) -> Self {
         self.0
-            .retain(|name, _| !other.0.keys().any(|over| is_same(over, name)));
-        self.0.extend(other.0);
+            .retain(|(name, _)| !other.0.iter().any(|(over, _)| is_same(over, name)));
+        for (name, rule) in other.0 {
+            put(&mut self.0, name, rule);
+        }
         self
     }
 }
@@ -168,21 +184,22 @@ fn from_words(words: &str) -> Result<Rule, InvalidConfig> {
     let keys = words.iter().position(names_key).unwrap_or(words.len());
     let (share, keys) = words.split_at(keys);
     let mut rule = from_word(&share.concat())?;
+    let (mut on, mut off) = (Vec::new(), Vec::new());
     for word in keys {
-        let (on, key) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        let (is_on, key) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
             (Some(key), _) if !key.is_empty() => (true, key),
             (_, Some(key)) if !key.is_empty() => (false, key),
             _ => return Err(InvalidConfig::new("a key is +key or -key, after the share")),
         };
-        match on {
-            true => rule.on.insert(key.into()),
-            false => rule.off.insert(key.into()),
-        };
+        match is_on {
+            true => on.push(key),
+            false => off.push(key),
+        }
     }
-    match rule.on.intersection(&rule.off).next() {
+    match rule.name_keys(on, off) {
         // Which one, it does not say: what it says may come to be public.
-        Some(_) => Err(InvalidConfig::new("a key is both on and off")),
-        None => Ok(rule),
+        Err(_) => Err(InvalidConfig::new("a key is both on and off")),
+        Ok(()) => Ok(rule),
     }
 }
 
@@ -215,11 +232,11 @@ impl<'de> Deserialize<'de> for Config {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-                let mut rules = BTreeMap::new();
+                let mut rules = Vec::new();
                 while let Some(name) = map.next_key::<Box<str>>()? {
                     let rule = map.next_value()?;
                     let message = format!("the flag {name:?} is there twice");
-                    if rules.insert(name, rule).is_some() {
+                    if put(&mut rules, name, rule).is_some() {
                         return Err(A::Error::custom(message));
                     }
                 }
@@ -276,13 +293,13 @@ impl<'de> Deserialize<'de> for Rule {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
                 let long = Long::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 let mut rule = Rule::share(long.percent).map_err(A::Error::custom)?;
-                rule.on.extend(long.on);
-                rule.off.extend(long.off);
-                if let Some(key) = rule.on.intersection(&rule.off).next() {
-                    let message = format!("the key {key:?} is both on and off");
-                    return Err(A::Error::custom(message));
+                match rule.name_keys(long.on, long.off) {
+                    Ok(()) => Ok(rule),
+                    Err(key) => {
+                        let message = format!("the key {key:?} is both on and off");
+                        Err(A::Error::custom(message))
+                    }
                 }
-                Ok(rule)
             }
         }
 
@@ -299,7 +316,7 @@ mod tests {
     fn rule(text: &str) -> Result<Rule, String> {
         let config = Config::from_json(&format!("{{\"a\": {text}}}"));
         let mut config = config.map_err(|error| error.to_string())?;
-        Ok(config.0.remove("a").unwrap())
+        Ok(config.0.remove(0).1)
     }
 
     #[test]

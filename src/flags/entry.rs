@@ -67,8 +67,7 @@ impl Entry {
         let mut threshold = self.state.load(Relaxed);
         if threshold & NAMES != 0 {
             let rule = self.rule.read().unwrap_or_else(PoisonError::into_inner);
-            let is_on = rule.on.contains(key);
-            if is_on || rule.off.contains(key) {
+            if let Some(is_on) = rule.named(key) {
                 return Decision {
                     is_on,
                     is_named: true,
@@ -105,8 +104,8 @@ impl Entry {
         let (on, off) = self.trial.read();
         FlagStatus {
             percent: percent(rule.threshold),
-            named_on: rule.on.len(),
-            named_off: rule.off.len(),
+            named_on: rule.count_named(true),
+            named_off: rule.count_named(false),
             is_default: *rule == self.default,
             is_worse: self.trial.is_worse(),
             on,

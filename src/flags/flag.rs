@@ -5,9 +5,9 @@ use super::{
     config::{plain, short},
     entry::{Decision, Entry},
 };
+use crate::ordered::ordered;
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -95,7 +95,7 @@ impl Flags {
     /// comes.
     pub fn apply(&self, config: &Config) -> Result<(), InvalidConfig> {
         let flags = &self.0.flags;
-        let mut found = BTreeMap::new();
+        let mut found = vec![None; flags.len()];
         for (name, rule) in &config.0 {
             let exact = flags.iter().position(|entry| entry.name() == &**name);
             let like = || flags.iter().position(|entry| plain(entry.name()) == **name);
@@ -104,14 +104,14 @@ impl Flags {
             let Some(index) = exact.or_else(like) else {
                 return Err(self.refuse(self.unknown(name)));
             };
-            if found.insert(index, rule).is_some() {
+            if found[index].replace(rule).is_some() {
                 let message = format!("the flag {:?} is there twice", flags[index].name());
                 return Err(self.refuse(InvalidConfig::new(message)));
             }
         }
         let mut refused = self.refused();
-        for (index, entry) in flags.iter().enumerate() {
-            entry.set(found.get(&index).copied().unwrap_or(&entry.default));
+        for (entry, rule) in flags.iter().zip(found) {
+            entry.set(rule.unwrap_or(&entry.default));
         }
         *refused = None;
         Ok(())
@@ -179,9 +179,7 @@ impl Flags {
     pub fn status(&self) -> FlagsStatus {
         let flags = self.0.flags.iter();
         FlagsStatus {
-            flags: flags
-                .map(|entry| (entry.name().to_owned(), entry.status()))
-                .collect(),
+            flags: ordered(flags.map(|entry| (entry.name().to_owned(), entry.status()))),
             refused: self.refused().as_ref().map(InvalidConfig::in_public),
         }
     }

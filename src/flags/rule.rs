@@ -1,6 +1,6 @@
 //! For whom a flag is on.
 
-use std::collections::BTreeSet;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 /// Of 2<sup>32</sup>.
 pub(super) const ALL: u64 = 1 << 32;
@@ -19,8 +19,8 @@ pub(super) const ALL: u64 = 1 << 32;
 pub struct Rule {
     /// Below it a hash is in the share.
     pub(super) threshold: u64,
-    pub(super) on: BTreeSet<Box<str>>,
-    pub(super) off: BTreeSet<Box<str>>,
+    /// For whom it is on, or off, whatever the share.
+    keys: BTreeMap<Box<str>, bool>,
 }
 
 /// A percentage is not between 0 and 100.
@@ -39,8 +39,7 @@ impl Rule {
     const fn new(threshold: u64) -> Self {
         Self {
             threshold,
-            on: BTreeSet::new(),
-            off: BTreeSet::new(),
+            keys: BTreeMap::new(),
         }
     }
 
@@ -82,24 +81,50 @@ impl Rule {
     /// Turns it on for a key, whatever its share.
     #[must_use]
     pub fn on_for(mut self, key: impl Into<Box<str>>) -> Self {
-        let key = key.into();
-        self.off.remove(&key);
-        self.on.insert(key);
+        self.keys.insert(key.into(), true);
         self
     }
 
     /// Turns it off for a key, whatever its share.
     #[must_use]
     pub fn off_for(mut self, key: impl Into<Box<str>>) -> Self {
-        let key = key.into();
-        self.on.remove(&key);
-        self.off.insert(key);
+        self.keys.insert(key.into(), false);
         self
     }
 
     /// Tells whether keys are named.
     pub(super) fn names_keys(&self) -> bool {
-        !self.on.is_empty() || !self.off.is_empty()
+        !self.keys.is_empty()
+    }
+
+    /// Names keys, for the first time. If some are both on and off, that is the first of these.
+    pub(super) fn name_keys<K: Into<Box<str>> + Borrow<str>>(
+        &mut self,
+        on: impl IntoIterator<Item = K>,
+        off: impl IntoIterator<Item = K>,
+    ) -> Result<(), Box<str>> {
+        self.keys
+            .extend(on.into_iter().map(|key| (key.into(), true)));
+        let mut both: Option<Box<str>> = None;
+        for key in off {
+            if self.named(key.borrow()) == Some(true) {
+                let key = key.into();
+                both = Some(both.map_or_else(|| key.clone(), |both| both.min(key.clone())));
+            } else {
+                self.keys.insert(key.into(), false);
+            }
+        }
+        both.map_or(Ok(()), Err)
+    }
+
+    /// Tells whether it is on for a key because that is named.
+    pub(super) fn named(&self, key: &str) -> Option<bool> {
+        self.keys.get(key).copied()
+    }
+
+    /// Returns for how many keys it is on, or off, because they are named.
+    pub(super) fn count_named(&self, is_on: bool) -> usize {
+        self.keys.values().filter(|named| **named == is_on).count()
     }
 
     /// Returns the share, in per cent.
@@ -149,7 +174,9 @@ mod tests {
     #[test]
     fn what_is_said_last_of_a_key_holds() {
         let rule = Rule::on().off_for("a").on_for("a").off_for("b");
-        assert!(rule.on.contains("a") && !rule.off.contains("a"));
-        assert!(rule.off.contains("b"));
+        assert_eq!(
+            ["a", "b", "c"].map(|key| rule.named(key)),
+            [Some(true), Some(false), None]
+        );
     }
 }

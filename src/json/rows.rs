@@ -5,7 +5,7 @@ use super::{
     conditional::{EntityTag, evaluate},
     writer::{Format, Writer},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -118,7 +118,7 @@ impl JsonRows {
             return Ok(bare(status, Some(tag)));
         }
         let mut rows = Box::pin(rows);
-        let mut writer = Writer::new(self.format, BytesMut::new());
+        let mut writer = Writer::new(self.format);
         let whole = self.read(rows.as_mut(), &mut writer).await?;
         let tag = match (&self.version, &whole) {
             (Some(tag), _) => Some(tag.clone()),

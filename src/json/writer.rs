@@ -1,7 +1,7 @@
 //! Rows as bytes.
 
 use super::{NDJSON_COUNT, NDJSON_ROW, RowError, record};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 
 /// A buffer that was larger is not used again.
@@ -18,15 +18,16 @@ pub(super) enum Format {
 #[derive(Debug)]
 pub(super) struct Writer {
     format: Format,
-    buffer: BytesMut,
+    /// Of the type that all JSON is written to here: for another one, all of serde_json's writer would be there once more.
+    buffer: Vec<u8>,
     rows: u64,
 }
 
 impl Writer {
-    pub(super) const fn new(format: Format, buffer: BytesMut) -> Self {
+    pub(super) const fn new(format: Format) -> Self {
         Self {
             format,
-            buffer,
+            buffer: Vec::new(),
             rows: 0,
         }
     }
@@ -35,9 +36,9 @@ impl Writer {
     pub(super) fn write<T: Serialize, E>(&mut self, row: &T) -> Result<(), RowError<E>> {
         let start = self.buffer.len();
         if self.format == Format::Array {
-            self.buffer.put_u8(if self.rows == 0 { b'[' } else { b',' });
+            self.buffer.push(if self.rows == 0 { b'[' } else { b',' });
         }
-        let written = serde_json::to_writer((&mut self.buffer).writer(), row);
+        let written = serde_json::to_writer(&mut self.buffer, row);
         if let Err(error) = written {
             self.buffer.truncate(start);
             return Err(RowError::Serialize {
@@ -66,21 +67,21 @@ impl Writer {
         if record::count_of(row).is_some() || record::holds_a_row(row) {
             let row = self.buffer.split_off(start);
             let opening = format!("{{\"{NDJSON_ROW}\":");
-            self.buffer.put_slice(opening.as_bytes());
-            self.buffer.put_slice(&row);
-            self.buffer.put_u8(b'}');
+            self.buffer.extend_from_slice(opening.as_bytes());
+            self.buffer.extend_from_slice(&row);
+            self.buffer.push(b'}');
         }
-        self.buffer.put_u8(b'\n');
+        self.buffer.push(b'\n');
     }
 
     /// Writes what comes behind the last row.
     pub(super) fn end(&mut self) {
         match self.format {
-            Format::Array if self.rows == 0 => self.buffer.put_slice(b"[]"),
-            Format::Array => self.buffer.put_u8(b']'),
+            Format::Array if self.rows == 0 => self.buffer.extend_from_slice(b"[]"),
+            Format::Array => self.buffer.push(b']'),
             Format::Ndjson => {
                 let count = format!("{{\"{NDJSON_COUNT}\":{}}}\n", self.rows);
-                self.buffer.put_slice(count.as_bytes());
+                self.buffer.extend_from_slice(count.as_bytes());
             }
         }
     }
@@ -96,11 +97,12 @@ impl Writer {
 
     /// Takes what was written.
     pub(super) fn take(&mut self) -> Bytes {
-        let taken = self.buffer.split().freeze();
-        if taken.len() > LARGE {
+        if self.buffer.len() > LARGE {
             // What one large row took would be kept for all that follow.
-            self.buffer = BytesMut::new();
+            return std::mem::take(&mut self.buffer).into();
         }
+        let taken = Bytes::copy_from_slice(&self.buffer);
+        self.buffer.clear();
         taken
     }
 }

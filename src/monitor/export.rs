@@ -9,7 +9,6 @@ use super::{
     family::Family,
     units::{float, float_len},
 };
-use std::collections::BTreeSet;
 
 /// Those that are of no operation in particular.
 const LIMITS: [LimitKind; 4] = [
@@ -86,13 +85,13 @@ pub(super) fn of_report(report: &Report) -> Vec<Family<'_>> {
     }
     let of_operations = report.crossed.iter();
     let of_operations = of_operations.filter(|of| of.limit == LimitKind::Operation);
-    let too_slow: BTreeSet<_> = of_operations
+    let too_slow: Vec<_> = of_operations
         .filter_map(|of| of.operation.as_deref())
         .collect();
     for (name, operation) in operations() {
         if operation.warn_after_ms.is_some() {
             let limit = ("limit", LimitKind::Operation.as_str().into());
-            let is_crossed = one_if(too_slow.contains(name.as_str()));
+            let is_crossed = one_if(too_slow.contains(&name.as_str()));
             crossed.push([limit, ("operation", name.as_str().into())], is_crossed);
         }
     }

@@ -55,14 +55,14 @@ impl<'a> Family<'a> {
 
     /// Adds a value without labels; of what is not known, none.
     pub(super) fn with(mut self, value: impl Into<Option<f64>>) -> Self {
-        self.push([], value);
+        self.push(Vec::new(), value);
         self
     }
 
     /// Adds a value with these labels; of what is not known, none.
     pub(super) fn push(
         &mut self,
-        labels: impl IntoIterator<Item = Label<'a>>,
+        labels: impl Into<Vec<Label<'a>>>,
         value: impl Into<Option<f64>>,
     ) {
         self.push_suffixed("", labels, value);
@@ -71,13 +71,19 @@ impl<'a> Family<'a> {
     pub(super) fn push_suffixed(
         &mut self,
         suffix: &'static str,
-        labels: impl IntoIterator<Item = Label<'a>>,
+        labels: impl Into<Vec<Label<'a>>>,
         value: impl Into<Option<f64>>,
     ) {
-        if let Some(value) = value.into() {
+        self.push_value(suffix, labels.into(), value.into());
+    }
+
+    /// One for all numbers of labels, and not for the compiler to put where it is called, which is in many places.
+    #[inline(never)]
+    fn push_value(&mut self, suffix: &'static str, labels: Vec<Label<'a>>, value: Option<f64>) {
+        if let Some(value) = value {
             self.values.push(Value {
                 suffix,
-                labels: labels.into_iter().collect(),
+                labels,
                 value,
             });
         }

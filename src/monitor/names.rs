@@ -1,7 +1,7 @@
 //! Which operations there are: as many as the program names, and not as many as somebody outside can make up.
 
 use super::{series::Series, units::truncated};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The operation that all runs belong to for whose names there is no room.
 pub const OTHER: &str = "other";
@@ -14,7 +14,8 @@ const MAX_DECLARED: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Names {
-    series: BTreeMap<Box<str>, Arc<Series>>,
+    /// In the order of their names. A map would be more code than that, and there are never many.
+    series: Vec<Arc<Series>>,
     other: Arc<Series>,
     /// How many were met and may be.
     met: usize,
@@ -24,7 +25,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(max_met: usize) -> Self {
         Self {
-            series: BTreeMap::new(),
+            series: Vec::new(),
             other: Arc::new(Series::new(OTHER)),
             met: 0,
             max_met,
@@ -40,7 +41,7 @@ impl Names {
         match truncated(name, MAX_NAME) {
             // A label without a value is no label to Prometheus.
             "" | OTHER => Some(Arc::clone(&self.other)),
-            name => self.series.get(name).cloned(),
+            name => Some(Arc::clone(&self.series[self.find(name).ok()?])),
         }
     }
 
@@ -61,13 +62,21 @@ impl Names {
         self.met += usize::from(!declared);
         let name = truncated(name, MAX_NAME);
         let series = Arc::new(Series::new(name));
-        self.series.insert(name.into(), Arc::clone(&series));
+        if let Err(place) = self.find(name) {
+            self.series.insert(place, Arc::clone(&series));
+        }
         series
+    }
+
+    /// Returns where it is, or would be.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.series
+            .binary_search_by(|series| series.name().cmp(name))
     }
 
     /// Returns all of them, by name, and `other` last.
     pub(super) fn all(&self) -> Vec<Arc<Series>> {
-        let series = self.series.values().chain([&self.other]);
+        let series = self.series.iter().chain([&self.other]);
         series.map(Arc::clone).collect()
     }
 }

@@ -61,15 +61,74 @@ pin_project! {
     /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F: Future, T: Timer> {
-        operation: Operation<T>,
-        running: Option<Running<T>>,
-        began: bool,
-        failed: fn(&F::Output) -> bool,
         #[pin]
-        sleep: Option<SleepUntil<T>>,
+        watch: Watch<T>,
+        failed: fn(&F::Output) -> bool,
         // In a pin, so that it can be dropped in its place when its time is over.
         #[pin]
         future: Option<F>,
+    }
+}
+
+pin_project! {
+    /// What is the same whatever runs, and so is compiled once.
+    struct Watch<T: Timer> {
+        operation: Operation<T>,
+        running: Option<Running<T>>,
+        began: bool,
+        #[pin]
+        sleep: Option<SleepUntil<T>>,
+    }
+}
+
+impl<T: Timer> Watch<T> {
+    /// Begins if it has not, and hands the run over.
+    fn take(self: Pin<&mut Self>) -> Option<Running<T>> {
+        let mut this = self.project();
+        if !std::mem::replace(this.began, true) {
+            let running = this.operation.start();
+            if let Some(deadline) = running.deadline() {
+                let sleep = SleepUntil::new(this.operation.timer().clone(), deadline);
+                this.sleep.set(Some(sleep));
+            }
+            return Some(running);
+        }
+        this.running.take()
+    }
+
+    /// Waits no more for the end of its time.
+    fn stop(self: Pin<&mut Self>) {
+        self.project().sleep.set(None);
+    }
+
+    /// Hands the run back when its time is over, and keeps it until then.
+    fn poll_late(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        running: Option<Running<T>>,
+    ) -> Poll<Option<Running<T>>> {
+        let mut this = self.project();
+        let sleep = this.sleep.as_mut().as_pin_mut();
+        if sleep.is_none_or(|sleep| sleep.poll(cx).is_pending()) {
+            *this.running = running;
+            return Poll::Pending;
+        }
+        this.sleep.set(None);
+        Poll::Ready(running)
+    }
+
+    fn time_out(&self, running: Option<Running<T>>) -> OperationTimedOut {
+        let mut timed_out = OperationTimedOut {
+            operation: self.operation.name().to_owned(),
+            timeout: Duration::ZERO,
+            after: Duration::ZERO,
+        };
+        if let Some(running) = running {
+            timed_out.timeout = running.timeout().unwrap_or_default();
+            timed_out.after = running.elapsed();
+            running.end(Outcome::TimedOut);
+        }
+        timed_out
     }
 }
 
@@ -80,11 +139,13 @@ impl<F: Future, T: Timer> Run<F, T> {
         failed: fn(&F::Output) -> bool,
     ) -> Self {
         Self {
-            operation,
-            running: None,
-            began: false,
+            watch: Watch {
+                operation,
+                running: None,
+                began: false,
+                sleep: None,
+            },
             failed,
-            sleep: None,
             future: Some(future),
         }
     }
@@ -97,20 +158,12 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("a run is not polled after it has answered");
-        if !std::mem::replace(this.began, true) {
-            let running = this.operation.start();
-            if let Some(deadline) = running.deadline() {
-                let sleep = SleepUntil::new(this.operation.timer().clone(), deadline);
-                this.sleep.set(Some(sleep));
-            }
-            *this.running = Some(running);
-        }
         // Not in its place meanwhile: if the future panics, it ends here, as what has failed, and not wherever somebody who has caught
         // the panic drops what is left.
-        let running = this.running.take();
+        let running = this.watch.as_mut().take();
         // The future first: an answer that is there counts, however late.
         if let Poll::Ready(output) = future.poll(cx) {
-            this.sleep.set(None);
+            this.watch.stop();
             this.future.set(None);
             if let Some(running) = running {
                 running.end(match (this.failed)(&output) {
@@ -120,33 +173,20 @@ impl<F: Future, T: Timer> Future for Run<F, T> {
             }
             return Poll::Ready(Ok(output));
         }
-        let sleep = this.sleep.as_mut().as_pin_mut();
-        if sleep.is_none_or(|sleep| sleep.poll(cx).is_pending()) {
-            *this.running = running;
+        let Poll::Ready(running) = this.watch.as_mut().poll_late(cx, running) else {
             return Poll::Pending;
-        }
-        this.sleep.set(None);
+        };
         // What it holds is free before anybody hears of it.
         this.future.set(None);
-        let mut timed_out = OperationTimedOut {
-            operation: this.operation.name().to_owned(),
-            timeout: Duration::ZERO,
-            after: Duration::ZERO,
-        };
-        if let Some(running) = running {
-            timed_out.timeout = running.timeout().unwrap_or_default();
-            timed_out.after = running.elapsed();
-            running.end(Outcome::TimedOut);
-        }
-        Poll::Ready(Err(timed_out))
+        Poll::Ready(Err(this.watch.time_out(running)))
     }
 }
 
 impl<F: Future, T: Timer> fmt::Debug for Run<F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
-            .field("operation", &self.operation)
-            .field("running", &self.running)
+            .field("operation", &self.watch.operation)
+            .field("running", &self.watch.running)
             .finish_non_exhaustive()
     }
 }

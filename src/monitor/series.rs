@@ -8,9 +8,9 @@ use super::{
     report::{Checkpoint, OperationReport, RunReport},
     units::millis,
 };
+use crate::numbered::Numbered;
 use egress_time::Instant;
 use std::{
-    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,7 +31,7 @@ struct State {
     settings: Settings,
     minute: Minute,
     /// By number, so the one that began first is the first.
-    running: BTreeMap<u64, Instant>,
+    running: Numbered<Instant>,
     next: u64,
     lost: u64,
     slow: u64,
@@ -108,7 +108,7 @@ impl Series {
             dropped_checkpoints,
         } = ended;
         let mut state = self.state();
-        if number.is_some_and(|number| state.running.remove(&number).is_none()) {
+        if number.is_some_and(|number| state.running.remove(number).is_none()) {
             // It was taken for lost and was not.
             state.lost = state.lost.saturating_sub(1);
         }
@@ -159,7 +159,7 @@ impl Series {
         let mut state = self.state();
         let (value, threshold) = state.too_long(now)?;
         let crossed = state.alarm.raise();
-        let run = state.running.first_key_value().map(|(number, _)| *number);
+        let run = state.running.first().map(|(number, _)| number);
         // Shorter runs that end meanwhile do not make it another crossing.
         let new = crossed && state.warned != run;
         if crossed {
@@ -212,15 +212,14 @@ impl State {
     ///
     /// In a Worker nothing is dropped when an invocation is ended from outside, so a run may never say that it is over.
     fn forget(&mut self, now: Instant, forget_after: Duration) {
-        let first = self.running.first_key_value();
+        let first = self.running.first();
         if first.is_some_and(|(_, began)| *began > now) {
             // The clock was set back, and nobody knows how long they have been: from now on, they count.
-            for began in self.running.values_mut() {
-                *began = now.min(*began);
-            }
+            self.running
+                .for_each(0..u64::MAX, |_, began| *began = now.min(*began));
         }
-        while let Some(first) = self.running.first_entry() {
-            if now - *first.get() < forget_after && self.running.len() <= MAX_RUNNING {
+        while let Some((_, began)) = self.running.first() {
+            if now - *began < forget_after && self.running.len() <= MAX_RUNNING {
                 return;
             }
             self.running.pop_first();
@@ -235,7 +234,7 @@ impl State {
     }
 
     fn longest(&self, now: Instant) -> Option<Duration> {
-        let (_, began) = self.running.first_key_value()?;
+        let (_, began) = self.running.first()?;
         Some(now - *began)
     }
 }

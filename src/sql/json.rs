@@ -23,7 +23,7 @@ pub struct Json<T>(pub T);
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        serde_json::from_str(&text)
+        serde_json::from_slice(text.as_bytes())
             .map(Self)
             .map_err(D::Error::custom)
     }

@@ -57,17 +57,7 @@ impl Table {
         name: impl Into<String>,
         columns: impl IntoIterator<Item = C>,
     ) -> Self {
-        let names: Vec<String> = columns.into_iter().map(Into::into).collect();
-        let shape = Shape {
-            table: quoted(&name.into()),
-            columns: names.iter().map(|name| quoted(name)).collect(),
-            key: Vec::new(),
-        };
-        Self {
-            shape,
-            names,
-            key: Vec::new(),
-        }
+        Self::of(&name.into(), columns.into_iter().map(Into::into).collect())
     }
 
     /// Names the columns that say which row it is. They must be among the table's columns, and be its primary key or
@@ -75,8 +65,7 @@ impl Table {
     #[must_use]
     pub fn with_key<C: Into<String>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
         self.key = columns.into_iter().map(Into::into).collect();
-        let place = |column| self.names.iter().position(|name| name == column);
-        self.shape.key = self.key.iter().filter_map(place).collect();
+        self.place_key();
         self
     }
 
@@ -238,7 +227,7 @@ impl Table {
         rows: impl IntoIterator<Item = R>,
     ) -> Result<Vec<Statement>, SqlError> {
         let plan = self.plan(*limits, operation, rows)?;
-        Ok(plan.map(|part| part.statement).collect())
+        Ok(statements(plan))
     }
 
     async fn write<D: Database + ?Sized, R: IntoRow>(
@@ -261,11 +250,33 @@ impl Table {
         operation: Operation,
         rows: impl IntoIterator<Item = R>,
     ) -> Result<Plan<'_>, SqlError> {
+        let rows = Rows::collect(rows, &self.columns_of(operation)?, &limits)?;
+        Ok(Plan::new(&self.shape, operation, limits, rows))
+    }
+
+    fn of(name: &str, names: Vec<String>) -> Self {
+        let shape = Shape {
+            table: quoted(name),
+            columns: names.iter().map(|name| quoted(name)).collect(),
+            key: Vec::new(),
+        };
+        Self {
+            shape,
+            names,
+            key: Vec::new(),
+        }
+    }
+
+    fn place_key(&mut self) {
+        let place = |column| self.names.iter().position(|name| name == column);
+        self.shape.key = self.key.iter().filter_map(place).collect();
+    }
+
+    /// Returns what a row of it has, if it is one that can be.
+    fn columns_of(&self, operation: Operation) -> Result<Vec<&str>, SqlError> {
         self.check(operation)?;
         let columns = self.shape.columns_of(operation);
-        let columns: Vec<&str> = columns.iter().map(|&index| &*self.names[index]).collect();
-        let rows = Rows::collect(rows, &columns, &limits)?;
-        Ok(Plan::new(&self.shape, operation, limits, rows))
+        Ok(columns.iter().map(|&index| &*self.names[index]).collect())
     }
 
     /// Refuses what would be no statement.
@@ -278,9 +289,12 @@ impl Table {
             return invalid(format!("the key `{name}` is no column of the table"));
         }
         let twice = |names: &[String]| {
-            let mut sorted: Vec<String> = names.iter().map(|n| n.to_ascii_lowercase()).collect();
-            sorted.sort_unstable();
-            sorted.windows(2).any(|pair| pair[0] == pair[1])
+            let is_twice = |(n, name): (usize, &String)| {
+                names[..n]
+                    .iter()
+                    .any(|other| other.eq_ignore_ascii_case(name))
+            };
+            names.iter().enumerate().any(is_twice)
         };
         if twice(&self.names) || twice(&self.key) {
             return invalid("a column is named twice".to_owned());
@@ -293,6 +307,10 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn statements(plan: Plan<'_>) -> Vec<Statement> {
+    plan.map(|part| part.statement).collect()
 }
 
 fn quoted(name: &str) -> String {

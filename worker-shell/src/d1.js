@@ -22,8 +22,11 @@ function prepare(database, packed, bytes) {
   });
 }
 
-// Each answer is [changes, last row id, columns, rows]. Where a cell is an array, it holds the length of bytes that
-// are next in what comes beside it: D1 returns a blob as an array of numbers.
+const bits = new DataView(new ArrayBuffer(8));
+
+// Each answer is [changes, last row id, columns, rows]. Where a cell is an array of one, it holds the length of bytes
+// that are next in what comes beside it: D1 returns a blob as an array of numbers. An array of two is a real number, by
+// its bits: whoever reads them from decimals to the last one has tables for it, which are half the size of all this.
 function pack(answers) {
   const blobs = [];
   let length = 0;
@@ -31,6 +34,10 @@ function pack(answers) {
     for (const row of rows) {
       for (let at = 0; at < row.length; at += 1) {
         const cell = row[at];
+        if (Number.isFinite(cell) && !Number.isSafeInteger(cell)) {
+          bits.setFloat64(0, cell);
+          row[at] = [bits.getUint32(0), bits.getUint32(4)];
+        }
         if (typeof cell !== "object" || cell === null) continue;
         const blob = ArrayBuffer.isView(cell) ? cell : new Uint8Array(cell);
         blobs.push(blob);

@@ -28,6 +28,9 @@ fn main() {
         println!("cargo::rerun-if-changed={path}");
         let text =
             fs::read_to_string(Path::new(&root).join(path)).expect("it is a part of the crate");
+        let text = served(&text);
+        let file = Path::new(path).file_name().expect("it is a file");
+        fs::write(Path::new(&out).join(file), &text).expect("it can be written there");
         println!("cargo::rustc-env={name}_ETAG=\"{}\"", &hash(&text)[..22]);
         if name == "DASHBOARD" {
             let (scripts, styles) = (sources(&text, "script"), sources(&text, "style"));
@@ -37,6 +40,15 @@ fn main() {
             );
         }
     }
+}
+
+/// A page as it is sent: without what is there for whoever reads its source. No text in it goes over several lines.
+fn served(page: &str) -> String {
+    let lines = page.lines().map(str::trim);
+    let is_comment =
+        |line: &&str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    let lines = lines.filter(|line| !line.is_empty() && !is_comment(line));
+    lines.fold(String::new(), |page, line| page + line + "\n")
 }
 
 /// What a policy says of the page's own scripts, or styles: their hashes, and nothing else.

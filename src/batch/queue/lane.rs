@@ -1,10 +1,10 @@
 //! The items of one key that no handler has.
 
+use crate::numbered::Numbered;
 use egress_time::Instant;
-use std::collections::BTreeMap;
 
 pub(super) struct Lane<I> {
-    items: BTreeMap<u64, (I, Instant)>,
+    items: Numbered<(I, Instant)>,
     /// The arrival of whatever is before this one is known.
     dated_to: u64,
 }
@@ -12,7 +12,7 @@ pub(super) struct Lane<I> {
 impl<I> Default for Lane<I> {
     fn default() -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: Numbered::new(),
             dated_to: 0,
         }
     }
@@ -24,7 +24,7 @@ impl<I> Lane<I> {
     }
 
     pub(super) fn remove(&mut self, number: u64) -> Option<I> {
-        self.items.remove(&number).map(|(item, _)| item)
+        self.items.remove(number).map(|(item, _)| item)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -32,36 +32,33 @@ impl<I> Lane<I> {
     }
 
     pub(super) fn first(&self) -> Option<u64> {
-        self.items.keys().next().copied()
+        self.items.first().map(|(number, _)| number)
     }
 
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.items.keys().copied()
+        self.items.numbers()
     }
 
     pub(super) fn into_items(self) -> impl Iterator<Item = I> {
-        self.items.into_values().map(|(item, _)| item)
+        self.items.into_things().map(|(item, _)| item)
     }
 
     /// Notes that what was not seen before has arrived now.
     pub(super) fn date(&mut self, next: u64, now: Instant) {
-        for (_, since) in self.items.range_mut(self.dated_to..).map(|(_, item)| item) {
-            *since = now;
-        }
+        self.items
+            .for_each(self.dated_to..u64::MAX, |_, item| item.1 = now);
         self.dated_to = next;
     }
 
     /// Returns when the first item has arrived.
     pub(super) fn since(&self) -> Option<Instant> {
-        self.items.values().next().map(|(_, since)| *since)
+        self.items.first().map(|(_, (_, since))| *since)
     }
 
     /// Has nothing arrive later than now.
     pub(super) fn set_back(&mut self, now: Instant) {
-        let dated = self.items.range_mut(..self.dated_to);
-        for (_, since) in dated.map(|(_, item)| item) {
-            *since = now.min(*since);
-        }
+        self.items
+            .for_each(0..self.dated_to, |_, item| item.1 = now.min(item.1));
     }
 
     /// Takes the first items, at most so many, of those before a number.
@@ -69,10 +66,9 @@ impl<I> Lane<I> {
         let mut numbers = Vec::with_capacity(most.min(self.items.len()));
         let mut items = Vec::with_capacity(numbers.capacity());
         while numbers.len() < most
-            && let Some(first) = self.items.first_entry()
-            && *first.key() < before
+            && self.first().is_some_and(|first| first < before)
+            && let Some((number, (item, _))) = self.items.pop_first()
         {
-            let (number, (item, _)) = first.remove_entry();
             numbers.push(number);
             items.push(item);
         }

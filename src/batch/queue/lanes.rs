@@ -3,18 +3,19 @@
 //! Finding the next batch takes a few steps, however many keys there are.
 
 use super::lane::Lane;
+use crate::numbered::{Numbered, Numbers};
 use egress_time::Instant;
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 pub(super) struct Lanes<K, I> {
     /// None is empty.
     lanes: BTreeMap<K, Lane<I>>,
     /// Whose the first item of each lane is.
-    firsts: BTreeMap<u64, K>,
+    firsts: Numbered<K>,
     /// The first items of those that make a batch.
-    full: BTreeSet<u64>,
+    full: Numbers,
     /// The first items of those with items whose arrival is not known.
-    new: BTreeSet<u64>,
+    new: Numbers,
     /// When they were last looked at.
     seen: Instant,
     max_items: usize,
@@ -24,9 +25,9 @@ impl<K, I> Lanes<K, I> {
     pub(super) const fn new(max_items: usize) -> Self {
         Self {
             lanes: BTreeMap::new(),
-            firsts: BTreeMap::new(),
-            full: BTreeSet::new(),
-            new: BTreeSet::new(),
+            firsts: Numbered::new(),
+            full: Numbers::new(),
+            new: Numbers::new(),
             seen: Instant::ORIGIN,
             max_items,
         }
@@ -38,12 +39,12 @@ impl<K, I> Lanes<K, I> {
 
     /// Returns the number of the item that came first.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.firsts.keys().next().copied()
+        self.firsts.first().map(|(number, _)| number)
     }
 
     /// Returns the first number of the full lane that came first.
     pub(super) fn full(&self) -> Option<u64> {
-        self.full.first().copied()
+        self.full.first()
     }
 
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
@@ -72,9 +73,11 @@ impl<K: Ord + Clone, I> Lanes<K, I> {
         };
         lane.add(number, item);
         let (first, length) = (lane.first(), lane.len());
-        self.new.extend(first);
-        if length >= self.max_items {
-            self.full.extend(first);
+        if let Some(first) = first {
+            self.new.insert(first);
+            if length >= self.max_items {
+                self.full.insert(first);
+            }
         }
     }
 
@@ -85,21 +88,21 @@ impl<K: Ord + Clone, I> Lanes<K, I> {
             self.lanes.values_mut().for_each(|lane| lane.set_back(now));
         }
         self.seen = now;
-        while let Some(&first) = self.new.first() {
-            if let Some(key) = self.firsts.get(&first)
+        while let Some(first) = self.new.first() {
+            if let Some(key) = self.firsts.get(first)
                 && let Some(lane) = self.lanes.get_mut(key)
             {
                 lane.date(next, now);
             }
-            self.new.remove(&first);
+            self.new.remove(first);
         }
-        let (_, key) = self.firsts.first_key_value()?;
+        let (_, key) = self.firsts.first()?;
         self.lanes.get(key)?.since()
     }
 
     /// Takes a batch of those before a number from the lane that begins with `first`.
     pub(super) fn take(&mut self, first: u64, before: u64) -> Option<(K, Vec<u64>, Vec<I>)> {
-        let key = self.firsts.get(&first)?.clone();
+        let key = self.firsts.get(first)?.clone();
         let (numbers, items) = self.lanes.get_mut(&key)?.take(self.max_items, before);
         self.reorder(&key, first);
         Some((key, numbers, items))
@@ -122,17 +125,19 @@ impl<K: Ord, I> Lanes<K, I> {
         };
         let (first, length) = (lane.first(), lane.len());
         if first != Some(old_first) || length < self.max_items {
-            self.full.remove(&old_first);
+            self.full.remove(old_first);
         }
         if first == Some(old_first) {
             return;
         }
-        let owner = self.firsts.remove(&old_first);
-        let is_new = self.new.remove(&old_first);
+        let owner = self.firsts.remove(old_first);
+        let is_new = self.new.remove(old_first);
         match (first, owner) {
             (Some(first), Some(owner)) => {
                 self.firsts.insert(first, owner);
-                self.new.extend(is_new.then_some(first));
+                if is_new {
+                    self.new.insert(first);
+                }
                 if length >= self.max_items {
                     self.full.insert(first);
                 }

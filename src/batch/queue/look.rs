@@ -70,10 +70,12 @@ impl<K: Ord + Clone, I, R, E> Queue<K, I, R, E> {
         self.stats.waiting -= count;
         self.stats.handling += count;
         self.stats.batches += 1;
-        self.under_way.extend(numbers.first());
+        if let Some(first) = numbers.first() {
+            self.under_way.insert(*first);
+        }
         let mut settled = Settled::new();
         for number in &numbers {
-            settled.wakers.extend(self.line.remove(number).flatten());
+            settled.wakers.extend(self.line.remove(*number).flatten());
         }
         self.tell(&mut settled);
         let taken = Taken {

@@ -1,8 +1,8 @@
 //! What is settled, and who is to hear of it.
 
 use super::{End, Flushing, Queue, Reply};
-use crate::batch::BatchError;
-use std::{collections::BTreeSet, task::Waker};
+use crate::{batch::BatchError, numbered::Numbers};
+use std::task::Waker;
 
 /// What is to be done without the lock: who is to be woken, what is to be dropped.
 pub(in super::super) struct Settled<I, R, E> {
@@ -38,7 +38,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     ) -> Settled<I, R, E> {
         let mut settled = Settled::new();
         if let Some(first) = numbers.first() {
-            self.under_way.remove(first);
+            self.under_way.remove(*first);
         }
         for (number, answer) in numbers.iter().zip(answers) {
             self.stats.handling -= 1;
@@ -46,7 +46,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
                 Ok(_) => self.stats.succeeded += 1,
                 Err(_) => self.stats.failed += 1,
             }
-            match self.replies.get_mut(number) {
+            match self.replies.get_mut(*number) {
                 Some(reply) => {
                     if let Reply::Awaited(waker) = std::mem::replace(reply, Reply::Here(answer)) {
                         settled.wakers.extend(waker);
@@ -65,27 +65,29 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         if self.end.is_some() {
             return settled;
         }
-        let waits: BTreeSet<u64> = self.lanes.numbers().collect();
+        let mut waits = Numbers::new();
+        self.lanes.numbers().for_each(|number| waits.insert(number));
         if waits.is_empty() && self.under_way.is_empty() && self.is_over() {
             self.end = Some(End::Done);
             return settled;
         }
         self.end = Some(End::Dropped);
-        for (number, reply) in &mut self.replies {
+        let all = 0..u64::MAX;
+        let wakers = &mut settled.wakers;
+        self.replies.for_each(all.clone(), |number, reply| {
             if let Reply::Awaited(waker) = reply {
-                settled.wakers.extend(waker.take());
+                wakers.extend(waker.take());
                 let taken = !waits.contains(number);
                 *reply = Reply::Here(Err(BatchError::Gone { taken }));
             }
-        }
-        for flush in self.flushes.values_mut() {
+        });
+        self.flushes.for_each(all.clone(), |_, (_, flush)| {
             if let Flushing::Awaited(waker) = std::mem::replace(flush, Flushing::Lost) {
-                settled.wakers.extend(waker);
+                wakers.extend(waker);
             }
-        }
-        settled
-            .wakers
-            .extend(self.line.values_mut().filter_map(Option::take));
+        });
+        self.line
+            .for_each(all, |_, waker| wakers.extend(waker.take()));
         settled.items.extend(self.lanes.drain());
         let stats = &mut self.stats;
         stats.lost = stats.waiting + stats.handling;
@@ -95,7 +97,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
 
     /// Whatever is before this number is answered.
     pub(super) fn answered_to(&self) -> u64 {
-        let under_way = self.under_way.first().copied();
+        let under_way = self.under_way.first();
         [self.lanes.oldest(), under_way]
             .into_iter()
             .flatten()
@@ -106,14 +108,17 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     /// Tells those whose flush is over, and those for whom there is room now.
     pub(super) fn tell(&mut self, settled: &mut Settled<I, R, E>) {
         if !self.flushes.is_empty() {
-            let later = self.flushes.split_off(&(self.answered_to(), u64::MAX));
-            let over = std::mem::replace(&mut self.flushes, later);
-            settled
-                .wakers
-                .extend(over.into_values().filter_map(|flush| match flush {
-                    Flushing::Awaited(waker) => waker,
-                    Flushing::Lost => None,
-                }));
+            let answered_to = self.answered_to();
+            while self
+                .flushes
+                .first()
+                .is_some_and(|(_, flush)| flush.0 <= answered_to)
+                && let Some((_, (_, flush))) = self.flushes.pop_first()
+            {
+                if let Flushing::Awaited(waker) = flush {
+                    settled.wakers.extend(waker);
+                }
+            }
         }
         let capacity = u64::try_from(self.limits.capacity.get()).unwrap_or(u64::MAX);
         let in_line = u64::try_from(self.line.len()).unwrap_or(u64::MAX);

@@ -20,7 +20,7 @@ impl<K, I, R, E> Queue<K, I, R, E> {
         number: u64,
         waker: Waker,
     ) -> Result<Result<R, BatchError<E>>, Option<Waker>> {
-        match self.replies.remove(&number) {
+        match self.replies.remove(number) {
             Some(Reply::Here(answer)) => Ok(answer),
             Some(Reply::Awaited(old)) => {
                 self.replies.insert(number, Reply::Awaited(Some(waker)));
@@ -34,26 +34,27 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     /// Tells whether an item has found room, or has the waker called when it has.
     pub(in super::super) fn pushed(&mut self, number: u64, waker: Waker) -> (Push, Option<Waker>) {
         if self.end == Some(End::Dropped) {
-            let lost = self.line.remove(&number);
+            let lost = self.line.remove(number);
             let push = lost.as_ref().map_or(Push::Accepted, |_| Push::Lost);
             return (push, lost.flatten());
         }
-        match self.line.get_mut(&number) {
+        match self.line.get_mut(number) {
             Some(place) => (Push::InLine, place.replace(waker)),
             None => (Push::Accepted, Some(waker)),
         }
     }
 
     /// Begins a flush: what was added before is handled without waiting for its time.
-    pub(in super::super) fn flush(&mut self, close: bool) -> ((u64, u64), Option<Waker>) {
+    pub(in super::super) fn flush(&mut self, close: bool) -> (u64, Option<Waker>) {
         self.is_closed |= close;
         self.flush_to = self.flush_to.max(self.next);
-        let flush = (self.next, self.next_flush);
+        let flush = self.next_flush;
         self.next_flush += 1;
         if self.end == Some(End::Dropped) {
-            self.flushes.insert(flush, Flushing::Lost);
-        } else if self.answered_to() < flush.0 {
-            self.flushes.insert(flush, Flushing::Awaited(None));
+            self.flushes.insert(flush, (self.next, Flushing::Lost));
+        } else if self.answered_to() < self.next {
+            let awaited = Flushing::Awaited(None);
+            self.flushes.insert(flush, (self.next, awaited));
         }
         (flush, self.runner.take())
     }
@@ -61,10 +62,10 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     /// Tells how a flush ended, or has the waker called when it has.
     pub(in super::super) fn flushed(
         &mut self,
-        flush: (u64, u64),
+        flush: u64,
         waker: Waker,
     ) -> Result<Result<(), BatchError<E>>, Option<Waker>> {
-        match self.flushes.get_mut(&flush) {
+        match self.flushes.get_mut(flush).map(|(_, flush)| flush) {
             None => Ok(Ok(())),
             Some(Flushing::Awaited(place)) => Err(place.replace(waker)),
             // It is forgotten with the future: whenever that asks, this is the answer.
@@ -76,9 +77,9 @@ impl<K, I, R, E> Queue<K, I, R, E> {
     }
 
     /// Nobody waits for that flush any more; it goes on all the same.
-    pub(in super::super) fn forget_flush(&mut self, flush: (u64, u64)) -> Option<Waker> {
-        match self.flushes.remove(&flush) {
-            Some(Flushing::Awaited(waker)) => waker,
+    pub(in super::super) fn forget_flush(&mut self, flush: u64) -> Option<Waker> {
+        match self.flushes.remove(flush) {
+            Some((_, Flushing::Awaited(waker))) => waker,
             _ => None,
         }
     }

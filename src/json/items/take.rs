@@ -87,5 +87,5 @@ impl<B, T: DeserializeOwned> JsonItems<B, T> {
 
 /// By the grammar alone, however deep, with any number and half of a pair of surrogates.
 fn is_json(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+    std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }

@@ -35,8 +35,8 @@ pub(super) fn of_flags(flags: &FlagsStatus) -> Vec<Family<'_>> {
             named.push(group(), super::float_len(keys));
             let ok = arm.ever.saturating_sub(arm.ever_failed);
             for (outcome, count) in [("ok", ok), ("failed", arm.ever_failed)] {
-                let labels = group().into_iter().chain([("outcome", outcome.into())]);
-                recorded.push(labels, float(count));
+                let [flag, group] = group();
+                recorded.push([flag, group, ("outcome", outcome.into())], float(count));
             }
             let seconds = match arm.count {
                 0 => f64::NAN,

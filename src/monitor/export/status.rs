@@ -231,8 +231,8 @@ fn of_performance(status: &Status) -> [Family<'_>; 3] {
             let of = || [("api", name.as_str().into()), ("phase", (*phase).into())];
             let minute = api.last_minute.get(phase).copied().unwrap_or_default();
             for (quantile, time) in quantiles(&minute) {
-                let labels = of().into_iter().chain([("quantile", quantile.into())]);
-                phases.push(labels, time);
+                let [api, phase] = of();
+                phases.push([api, phase, ("quantile", quantile.into())], time);
             }
             phases.push_suffixed("_count", of(), float(lifetime.count));
         }

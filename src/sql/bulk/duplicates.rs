@@ -1,6 +1,6 @@
 //! Keys that occur more than once among rows.
 
-use crate::sql::Value;
+use crate::sql::{Value, real::real};
 use std::collections::HashMap;
 
 /// What is known of a key.
@@ -70,12 +70,9 @@ fn write_common(value: &Value, out: &mut String) {
         // As NUMERIC finds a number in a text, NOCASE and RTRIM.
         Value::Text(text) => {
             let text = text.trim();
-            match (text.parse::<i64>(), text.parse::<f64>()) {
+            match (text.parse::<i64>(), real(text)) {
                 (Ok(integer), _) => format!("n{integer}"),
-                // "inf" is a text to SQLite, and 1e999 is infinite.
-                (_, Ok(real)) if real.is_finite() || text.contains(char::is_numeric) => {
-                    number(real)
-                }
+                (_, Some(real)) => number(real),
                 _ => format!("t{}", text.to_ascii_lowercase()),
             }
         }

@@ -101,6 +101,19 @@ impl Rows {
         columns: &[&str],
         limits: &Limits,
     ) -> Result<Self, SqlError> {
+        let rows = rows.into_iter();
+        let mut collected = Self::new(columns, limits, rows.size_hint().0)?;
+        for row in rows {
+            let start = collected.values.len();
+            row.append_to(&mut collected.values);
+            collected.check_from(start, columns, limits)?;
+        }
+        Ok(collected)
+    }
+
+    // What is not `collect` is compiled once, and not for each type of row.
+
+    fn new(columns: &[&str], limits: &Limits, expected: usize) -> Result<Self, SqlError> {
         let width = columns.len();
         if width > limits.columns.min(limits.values) {
             let most = limits.columns.min(limits.values);
@@ -108,21 +121,25 @@ impl Rows {
                 "{width} columns, and the database takes {most}"
             )));
         }
-        let rows = rows.into_iter();
-        let mut values = Vec::with_capacity(rows.size_hint().0.saturating_mul(width));
-        for (n, row) in rows.enumerate() {
-            let start = values.len();
-            row.append_to(&mut values);
-            let row = &values[start..];
-            if row.len() != width {
-                let message = format!("the row {n} has {} values for {width} columns", row.len());
-                return Err(SqlError::new(SqlErrorKind::InvalidStatement, message));
-            }
-            for (value, column) in row.iter().zip(columns) {
-                limits.check_value(value, || format!("the row {n}, column `{column}`,"))?;
-            }
+        Ok(Self {
+            width,
+            values: Vec::with_capacity(expected.saturating_mul(width)),
+        })
+    }
+
+    /// Checks a row that was added, whose values are those from `start` on.
+    fn check_from(&self, start: usize, columns: &[&str], limits: &Limits) -> Result<(), SqlError> {
+        let (row, width) = (&self.values[start..], self.width);
+        // Nothing can have been added of no columns.
+        let n = start.checked_div(width).unwrap_or(0);
+        if row.len() != width {
+            let message = format!("the row {n} has {} values for {width} columns", row.len());
+            return Err(SqlError::new(SqlErrorKind::InvalidStatement, message));
         }
-        Ok(Self { width, values })
+        for (value, column) in row.iter().zip(columns) {
+            limits.check_value(value, || format!("the row {n}, column `{column}`,"))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! What a database says, without the values that were bound.
 
 use super::SqlErrorKind;
-use crate::sql::{Statement, Value, transaction};
+use crate::sql::{Statement, Value, real::real, transaction};
 
 /// The shortest text that is taken out wherever it stands; shorter ones are parts of words.
 const TELLING: usize = 4;
@@ -95,11 +95,20 @@ fn without_quoted(message: &str, in_sql: impl Fn(&str) -> bool) -> String {
 }
 
 /// Takes texts out wherever they stand; the longest first, for another may be a part of it.
-fn without_texts(message: &str, mut texts: Vec<&str>) -> String {
-    texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
-    texts.iter().fold(message.to_owned(), |message, text| {
-        message.replace(text, "…")
-    })
+fn without_texts(message: &str, texts: Vec<&str>) -> String {
+    // Not sorted: the standard library's sorts are much code for an error, and a text is here once.
+    let mut longest_first: Vec<&str> = Vec::new();
+    for text in texts {
+        if !longest_first.contains(&text) {
+            let place = longest_first.partition_point(|other| other.len() >= text.len());
+            longest_first.insert(place, text);
+        }
+    }
+    longest_first
+        .iter()
+        .fold(message.to_owned(), |message, text| {
+            message.replace(text, "…")
+        })
 }
 
 fn is_of_schema(message: &str) -> bool {
@@ -120,21 +129,25 @@ pub(super) fn of_trigger<'a>(message: &str, values: impl Iterator<Item = &'a Val
             if !text.is_empty() && message.contains(text) {
                 texts.push(text);
             }
-            numbers.extend(text.trim().parse::<f64>().ok());
+            numbers.extend(real(text.trim()));
         }
         match value {
-            Value::Real(real) => numbers.push(*real),
-            Value::Integer(integer) => numbers.extend(integer.to_string().parse::<f64>().ok()),
+            Value::Real(number) => numbers.push(*number),
+            Value::Integer(integer) => numbers.extend(real(&integer.to_string())),
             _ => {}
         }
     }
-    let (long, mut short): (Vec<&str>, _) = texts
+    let (long, short): (Vec<&str>, Vec<&str>) = texts
         .iter()
         .partition(|text| text.chars().count() >= TELLING);
     let mut message = without_texts(message, long);
-    short.sort_unstable();
-    short.dedup();
+    let mut words: Vec<&str> = Vec::new();
     for word in short {
+        if let Err(place) = words.binary_search(&word) {
+            words.insert(place, word);
+        }
+    }
+    for word in words {
         message = without_word(&message, word);
     }
     without_numbers(&message, &numbers)
@@ -172,9 +185,8 @@ fn without_numbers(message: &str, numbers: &[f64]) -> String {
         let (digits, after) = from.split_at(length_of_number(from));
         // A text of a real number has 15 digits.
         let same = |number: f64| number.abs() * 1e-14;
-        let is_told = digits
-            .parse::<f64>()
-            .is_ok_and(|told| numbers.iter().any(|n| (n.abs() - told).abs() <= same(*n)));
+        let is_told = real(digits)
+            .is_some_and(|told| numbers.iter().any(|n| (n.abs() - told).abs() <= same(*n)));
         redacted.extend([before, if is_told { "…" } else { digits }]);
         rest = after;
     }

@@ -50,7 +50,7 @@ pub(super) fn missing() -> SqlError {
 
 impl Answer {
     pub(super) fn read(text: &str, bytes: Vec<u8>) -> Result<Self, SqlError> {
-        let results = serde_json::from_str(text).map_err(|_| missing())?;
+        let results = serde_json::from_slice(text.as_bytes()).map_err(|_| missing())?;
         Ok(Self {
             results,
             bytes: bytes.into(),
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for Cell {
 
 struct CellVisitor;
 
-/// What JSON has of a number from 2<sup>53</sup> on is the shortest text of a float: a float it is.
+/// What JSON has of a number from 2<sup>53</sup> on, as of a row id, is the shortest text of a float: a float it is.
 fn large(integer: u64) -> f64 {
     let low = u32::try_from(integer & 0xffff_ffff).unwrap_or(u32::MAX);
     let high = u32::try_from(integer >> 32).unwrap_or(u32::MAX);
@@ -161,9 +161,14 @@ impl<'de> Visitor<'de> for CellVisitor {
         Ok(Cell::Text(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut length: A) -> Result<Cell, A::Error> {
-        let length = length.next_element()?;
-        Ok(Cell::Blob(length.unwrap_or(0)))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Cell, A::Error> {
+        let first: u32 = numbers.next_element()?.unwrap_or(0);
+        let Some(low) = numbers.next_element::<u32>()? else {
+            // No answer is as long as that where it is no `usize`.
+            return Ok(Cell::Blob(first.try_into().unwrap_or(usize::MAX)));
+        };
+        let bits = u64::from(first) << 32 | u64::from(low);
+        Ok(Cell::Real(f64::from_bits(bits)))
     }
 }
 
@@ -177,6 +182,12 @@ mod tests {
         let text = format!(r#"[[0,null,["a","b"],[{cells}]]]"#);
         let mut outcomes = Answer::read(&text, bytes.to_vec())?.into_outcomes()?;
         Ok(outcomes.remove(0).rows)
+    }
+
+    /// A real number as d1.js sends it.
+    fn bits_of(real: f64) -> String {
+        let bits = real.to_bits();
+        format!("[{},{}]", bits >> 32, bits & 0xffff_ffff)
     }
 
     #[test]
@@ -196,11 +207,13 @@ mod tests {
         for _ in 0..2000 {
             fraction = fraction.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let real = f64::from(fraction) / f64::from(u32::MAX) * 1000.0;
-            let rows = rows(&format!("[{real},1]"), b"").unwrap();
+            let rows = rows(&format!("[{},1]", bits_of(real)), b"").unwrap();
             assert_eq!(rows[0].get_as("a"), Ok(real));
         }
-        let rows = rows("[907.3038322028689,1]", b"").unwrap();
-        assert_eq!(rows[0].get_as("a"), Ok(907.303_832_202_868_9));
+        for real in [907.303_832_202_868_9, -1.5, 1e300, 5e-324, f64::MAX] {
+            let rows = rows(&format!("[{},1]", bits_of(real)), b"").unwrap();
+            assert_eq!(rows[0].get("a"), Ok(&Value::Real(real)));
+        }
     }
 
     #[test]
@@ -216,7 +229,9 @@ mod tests {
             ("-9223372036854776000", false),
             ("1152921504606847000", false),
         ] {
-            let rows = rows(&format!("[{text},1]"), b"").unwrap();
+            let bits = bits_of(text.parse().unwrap());
+            let sent = if exact { text } else { &bits };
+            let rows = rows(&format!("[{sent},1]"), b"").unwrap();
             let number: i64 = text.parse().unwrap_or(i64::MAX);
             assert_eq!(rows[0].get_as("a").ok(), exact.then_some(number), "{text}");
             assert_eq!(rows[0].get("a").is_ok(), exact, "{text}");
@@ -228,7 +243,8 @@ mod tests {
         }
         // No integer is as large, or has a fraction.
         for text in ["9223372036854778000", "-9223372036854778000", "1e21", "0.5"] {
-            let rows = rows(&format!("[{text},1]"), b"").unwrap();
+            let bits = bits_of(text.parse().unwrap());
+            let rows = rows(&format!("[{bits},1]"), b"").unwrap();
             let real = Value::Real(text.parse().unwrap());
             assert_eq!(rows[0].get("a"), Ok(&real), "{text}");
         }

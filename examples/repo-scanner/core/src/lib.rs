@@ -30,7 +30,7 @@ pub use self::{
     job::{Ended, Job, JobError, Slice},
     options::ScanOptions,
     outcome::{Failed, Outcome, Scanned, Stopped, Summary},
-    repos::{ListKey, NotARepository, RepoName, ReposError, repos},
+    repos::{List, ListKey, NotARepository, RepoName, ReposError, repos},
     scan::Scanner,
     scans::{Begun, Scans},
     stack::stack,

@@ -107,6 +107,9 @@ pub enum ReposError {
     Empty,
 }
 
+/// A list of repositories, wherever it is from.
+pub type List<'a> = Box<dyn Iterator<Item = Result<RepoName, ReposError>> + Send + 'a>;
+
 /// Reads a list: one `owner/name` a line, further tab-separated columns ignored.
 ///
 /// A byte order mark at its beginning, blank lines and lines that start with `#` are skipped, and so is a first line whose first column is `full_name`,

@@ -8,7 +8,7 @@ use crate::{
     work,
 };
 use repo_scanner_core::{
-    BeginError, CATALOGUE, CATALOGUE_KEY, Cause, Recurring, StoreError, repos,
+    BeginError, CATALOGUE, CATALOGUE_KEY, Cause, List, Recurring, StoreError, repos,
 };
 use std::{cell::Cell, time::Duration};
 use tokio::sync::OnceCell;
@@ -120,7 +120,10 @@ impl Scanner {
                 })
             }
             Cron::Scan => match scans
-                .begin(CATALOGUE_KEY, repos(CATALOGUE.as_bytes()))
+                .begin(
+                    CATALOGUE_KEY,
+                    Box::new(repos(CATALOGUE.as_bytes())) as List<'_>,
+                )
                 .await
             {
                 Ok(_) => Ok(()),

@@ -170,7 +170,8 @@ impl Vars {
         let Some(text) = text else {
             return Ok(Self::default());
         };
-        serde_json::from_str(&text).map_err(|error| Unusable(format!("SETTINGS: {error}")))
+        serde_json::from_slice(text.as_bytes())
+            .map_err(|error| Unusable(format!("SETTINGS: {error}")))
     }
 }
 

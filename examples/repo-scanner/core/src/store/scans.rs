@@ -333,11 +333,10 @@ impl<D: Database, T: Timer> Store<D, T> {
             "SELECT reason, count(*) AS count FROM failures WHERE scan = ? GROUP BY reason";
         let reasons = self.database.all_as(Statement::new(reasons).bind(row.id));
         let reasons: Vec<Reason> = self.monitored("db: read scan", reasons).await?;
+        let mut status = ScanStatus::of(row);
         let reasons = reasons.into_iter().map(|row| (row.reason, row.count));
-        Ok(ScanStatus {
-            reasons: reasons.collect(),
-            ..ScanStatus::of(row)
-        })
+        status.reasons.extend(reasons);
+        Ok(status)
     }
 }
 

@@ -10,8 +10,8 @@ use http::{
 };
 use serde::Serialize;
 
-const DASHBOARD: &str = include_str!("../../assets/dashboard.html");
-const OPENAPI: &str = include_str!("../../assets/openapi.json");
+const DASHBOARD: &str = include_str!(concat!(env!("OUT_DIR"), "/dashboard.html"));
+const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Answers with the dashboard. Of what a page can load, it may load its own script and style and nothing else.
 pub(super) fn dashboard<B>(request: &Request<B>) -> Whole {

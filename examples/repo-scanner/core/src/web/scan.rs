@@ -1,7 +1,7 @@
 //! Scans: how the last one is getting on, beginning one, ending it.
 
 use super::{Problem, Web, Whole, pages, wish};
-use crate::{BeginError, CATALOGUE, ListKey, RepoName, ReposError, ScanState, ScanStatus, repos};
+use crate::{BeginError, CATALOGUE, List, ListKey, RepoName, ScanState, ScanStatus, repos};
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
@@ -36,18 +36,19 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
     where
         B: Body<Error: Into<BoxError>>,
     {
-        let begun = match wish(body).await? {
+        // Of one type, as beginning a scan is compiled for each.
+        let (key, list): (_, List<'_>) = match wish(body).await? {
             None => {
                 let list = repos(CATALOGUE.as_bytes());
-                self.scans.begin(CATALOGUE_KEY, list).await
+                (CATALOGUE_KEY.to_owned(), Box::new(list))
             }
             Some(names) => {
                 let mut key = ListKey::new();
                 names.iter().for_each(|name| key.add(name));
-                let list = names.into_iter().map(Ok::<_, ReposError>);
-                self.scans.begin(&key.to_string(), list).await
+                (key.to_string(), Box::new(names.into_iter().map(Ok)))
             }
         };
+        let begun = self.scans.begin(&key, list).await;
         begun.map_err(|error| match error {
             BeginError::Store(error) => error.into(),
             BeginError::List(error) => {
