@@ -67,7 +67,7 @@ pub(crate) async fn serve(
     let wake = Arc::new(Notify::new());
     let address = listener.local_addr();
     let address = address.map_err(|error| Failure::failed("cannot serve", error))?;
-    let router = http::router(program, token, Arc::clone(&wake));
+    let router = http::router(program, token, Arc::clone(&wake)).await?;
     // The end of an answer would wait 40 ms for the client to confirm its beginning.
     let listener = listener.tap_io(|stream| {
         // What is slow works all the same.
