@@ -1,5 +1,8 @@
 //! HTTP/1.1 around the API.
 
+mod in_time;
+
+use self::in_time::InTime;
 use crate::{
     database::Pool,
     failure::Failure,
@@ -68,7 +71,7 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
         "/api/repos" => &api.lists,
         _ => &api.web,
     };
-    let response = site.respond(request).await;
+    let response = site.respond(request.map(InTime::new)).await;
     if let Some(Cause(cause)) = response.extensions().get() {
         eprintln!("a request could not be answered: {cause}");
     }

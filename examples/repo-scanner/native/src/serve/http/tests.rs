@@ -1,5 +1,7 @@
 use super::*;
 use crate::{asked::Asked, flags, target::Target};
+use bytes::Bytes;
+use http_body_util::StreamBody;
 use repo_scanner_core::RepoName;
 use std::{
     convert::Infallible,
@@ -7,8 +9,12 @@ use std::{
     path::PathBuf,
     pin::pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
-use tower_egress::sql::{Database, Statement};
+use tower_egress::{
+    Clock, SleepUntil,
+    sql::{Database, Statement},
+};
 
 /// A folder of a test's own, gone when it is over.
 struct Folder(PathBuf);
@@ -86,4 +92,28 @@ async fn slow_lists_hold_up_no_save_and_no_status() {
         slow.await.unwrap();
     }
     assert_eq!(list.await.status(), 200);
+}
+
+/// Half a list, a byte at a time, held its connection for ever.
+#[test]
+fn a_list_that_drips_is_given_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let timer = TokioTimer::new();
+        let started = timer.now();
+        let drip = futures_util::stream::unfold(1000, async |left: u32| {
+            SleepUntil::new(timer, timer.now() + Duration::from_secs(1)).await;
+            let frame = http_body::Frame::data(Bytes::from_static(b" "));
+            Some((Ok::<_, Infallible>(frame), left.checked_sub(1)?))
+        });
+        let body = InTime::new(Box::pin(StreamBody::new(drip)));
+        let error = body.collect().await.unwrap_err();
+        let error: &std::io::Error = error.downcast_ref().unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(timer.now() - started, in_time::MOST);
+    });
 }
