@@ -281,7 +281,8 @@ impl Status {
         response
     }
 
-    /// Adds a figure of the program's own: repositories stored, hits of a cache.
+    /// Adds a figure of the program's own: repositories stored, hits of a cache. If it is a number, it is a
+    /// [metric](crate::monitor::prometheus::render) as well: `tower_egress_business`, with its name as the label `figure`.
     #[must_use]
     pub fn with_business(
         mut self,

@@ -465,6 +465,27 @@ mod tests {
     }
 
     #[test]
+    fn figures_of_the_program_are_there_if_they_are_numbers() {
+        let status = Status::default()
+            .with_business("repositories", 1200)
+            .with_business("cache \"hits\"", 0.25)
+            .with_business("largest", u64::MAX)
+            .with_business("version", "1.2")
+            .with_business("isReady", true)
+            .with_business("unknown", serde_json::Value::Null)
+            .with_business("list", vec![1, 2]);
+        let page = parse(&render(&status, &Report::default()));
+        let figure = |name| get(&page, "tower_egress_business", &[("figure", name)]);
+        assert_eq!(figure("repositories"), 1200.0);
+        assert_eq!(figure("cache \"hits\""), 0.25);
+        assert_eq!(figure("largest"), 18_446_744_073_709_551_615.0);
+        let all = page
+            .keys()
+            .filter(|(name, _)| name == "tower_egress_business");
+        assert_eq!(all.count(), 3, "and nothing else");
+    }
+
+    #[test]
     fn numbers_are_written_as_go_reads_them() {
         let written = [
             1.0,

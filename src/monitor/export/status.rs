@@ -10,6 +10,14 @@ pub(in super::super) fn of_status(status: &Status) -> Vec<Family<'_>> {
     let mut families = of_rate_limits(status);
     families.extend(of_performance(status));
     families.extend(of_flags(&status.flags));
+    let mut business = Family::gauge(
+        "tower_egress_business",
+        "The program's own figures, those that are numbers, by their names.",
+    );
+    for (name, figure) in &status.business {
+        business.push([("figure", name.as_str().into())], figure.as_f64());
+    }
+    families.push(business);
     let connections = &status.connections;
     let bodies = &status.bodies;
     let mut ends = Family::counter(

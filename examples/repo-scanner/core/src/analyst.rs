@@ -1,6 +1,9 @@
 //! Having repositories described.
 
-use crate::{Anthropic, RepoName, Store, StoreError, Summary, reason::Reason};
+use crate::{
+    Anthropic, RepoName, Store, StoreError, Summary,
+    reason::{Reason, ServerIs},
+};
 use futures_util::{
     StreamExt,
     future::{Either, select},
@@ -29,8 +32,9 @@ impl<C: FetchExt, D: Database, T: Timer> Analyst<C, D, T> {
         Self { anthropic, store }
     }
 
-    /// Has the repositories with the most stars described that are not yet, `at_most` of them, until `stop` is done or
-    /// eight in a row have failed. In the summary, `scanned` are those that were described.
+    /// Has repositories described that are not yet, `at_most` of them, until `stop` is done or eight in a row have failed: those
+    /// with the most stars, and after them those for which it was tried before. In the summary, `scanned` are those that
+    /// were described.
     ///
     /// # Errors
     ///
@@ -57,20 +61,28 @@ impl<C: FetchExt, D: Database, T: Timer> Analyst<C, D, T> {
             let Either::Left((Some(chunk), _)) = select(asked.next(), &mut stop).await else {
                 break;
             };
-            let mut analyses = Vec::new();
+            let (mut analyses, mut tried) = (Vec::new(), Vec::new());
             for (name, analysis) in chunk {
-                let reason = match (name, analysis) {
-                    (Ok(name), Ok(Some(analysis))) => {
-                        analyses.push((name, analysis));
+                let reason = match analysis {
+                    Ok(Some(analysis)) => {
+                        analyses.extend(name.map(|name| (name, analysis)));
                         failed_in_a_row = 0;
                         continue;
                     }
-                    (_, Err(error)) => Reason::of(&error).text,
-                    _ => "the answer has no text".to_owned(),
+                    Ok(None) => Reason::no_text(),
+                    Err(error) => Reason::of(&error),
                 };
                 failed_in_a_row += 1;
                 summary.failed += 1;
-                *summary.reasons.entry(reason).or_default() += 1;
+                *summary.reasons.entry(reason.text).or_default() += 1;
+                // A server that is gone says nothing of a repository.
+                tried.extend(
+                    name.ok()
+                        .filter(|_| matches!(reason.server, ServerIs::There)),
+                );
+            }
+            if !tried.is_empty() {
+                self.store.note_tried(&tried).await?;
             }
             let batching = |(name, _): &(RepoName, _)| self.store.switches().batching(name).is_on;
             let (together, alone): (Vec<_>, Vec<_>) = analyses.into_iter().partition(batching);

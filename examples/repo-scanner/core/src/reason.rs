@@ -22,6 +22,13 @@ pub(crate) enum ServerIs {
 }
 
 impl Reason {
+    /// A model has nothing to say.
+    pub(crate) fn no_text() -> Self {
+        let text = "the answer has no text".to_owned();
+        let server = ServerIs::There;
+        Self { text, server }
+    }
+
     pub(crate) fn of(error: &NotFetched) -> Self {
         let (text, kind) = match error {
             NotFetched::NoResponse(error) => (because(error), error.kind()),

@@ -68,6 +68,20 @@ impl<C: FetchExt, D: Database, T: Timer> Scans<C, D, T> {
         }
     }
 
+    /// Returns the same scans on another handle of the same database. What is worked on is stored through the first.
+    #[must_use]
+    pub fn on(&self, store: Store<D, T>) -> Self
+    where
+        C: Clone,
+        D: Clone,
+        T: Clone,
+    {
+        Self {
+            store,
+            ..self.clone()
+        }
+    }
+
     /// Begins a scan of this list, which is called `key`; or goes on with the one that has begun, if that has the same list.
     ///
     /// # Errors

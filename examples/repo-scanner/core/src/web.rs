@@ -89,7 +89,10 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
         match segments[..] {
             [""] => get().map(|()| pages::dashboard(request)),
             ["api", "openapi.json"] => get().map(|()| pages::openapi(request)),
-            ["metrics"] => get().map(|()| self.metrics()),
+            ["metrics"] => {
+                get()?;
+                Ok(self.metrics().await)
+            }
             ["api", "status"] => {
                 get()?;
                 self.status().await

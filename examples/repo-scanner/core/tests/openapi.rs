@@ -6,6 +6,9 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::StreamBody;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use support::{Answer, Process, ask, get, scanned, site, with_database};
@@ -153,6 +156,12 @@ fn what_is_described_is_what_is_answered() {
             let answer = ask(&site, &method, uri, headers, body).await;
             answers(&document, seen, operation, &answer);
         }
+        // What comes too late is up to whoever receives it.
+        let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let late = futures_util::stream::iter([Err::<http_body::Frame<Bytes>, _>(late)]);
+        let request = Request::post("/api/scan").body(StreamBody::new(late));
+        let answer = support::respond(&site, request.unwrap()).await;
+        answers(&document, seen, "post /api/scan", &answer);
         let guarded = support::site(&process, Some("token"));
         for method in ["post", "delete"] {
             let answer = ask(&guarded, &method.to_uppercase(), "/api/scan", &[], "").await;

@@ -227,6 +227,40 @@ async fn those_with_the_most_stars_are_described_once() {
     assert_eq!(score.complaints(), Vec::<String>::new());
 }
 
+/// If those with the most stars were refused each time, nobody else was ever described.
+#[tokio::test]
+async fn those_that_cannot_be_described_are_in_nobodys_way() {
+    let refused = Reply::new(http::StatusCode::BAD_REQUEST);
+    let script = Script::new().on("/v1/messages", vec![refused; 3]);
+    let origin = StrictOrigin::builder().script(script);
+    let origin = origin.start().await.unwrap();
+    let (_, client) = client(&origin);
+    let anthropic = Anthropic::new(client, &origin.url().parse().unwrap(), "key").unwrap();
+    let store = store_with(8).await;
+    let analyst = Analyst::new(anthropic, store.clone());
+    let next = async || {
+        let next = store.without_analysis(3).await.unwrap();
+        let next = next.into_iter().map(|repository| repository.stars);
+        next.collect::<Vec<_>>()
+    };
+    assert_eq!(next().await, [8, 7, 6]);
+    let mut came = Vec::new();
+    let mut work = async || {
+        let summary = analyst.work(3, pending()).await.unwrap();
+        came.push((summary.scanned, summary.failed));
+    };
+    work().await;
+    assert_eq!(next().await, [5, 4, 3]);
+    work().await;
+    // Then those for which it was tried, in the order of that.
+    let again = next().await;
+    assert!(again[..2] == [2, 1] && again[2] > 5, "{again:?}");
+    work().await;
+    work().await;
+    assert_eq!(came, [(0, 3), (3, 0), (3, 0), (2, 0)]);
+    origin.shutdown().await;
+}
+
 /// A key that is refused is refused for all: no more are asked for than it takes to know.
 #[tokio::test]
 async fn a_key_is_shown_to_nobody_and_its_refusal_ends_the_work() {

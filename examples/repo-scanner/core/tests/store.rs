@@ -265,3 +265,31 @@ fn what_was_fetched_after_it_had_failed_has_failed_no_more() {
         }
     });
 }
+
+/// Each that asked counted, all at once: a hundred tabs with a dashboard were a hundred counts.
+#[test]
+fn what_there_is_is_counted_by_one_at_a_time() {
+    use futures_util::{FutureExt, future::join_all};
+    on_sqlite(async |store: Tested, timer: ManualTimer| {
+        let monitor = Monitor::new(timer.clone());
+        let database = store.database().clone();
+        let store = Store::open(database, timer.clone(), monitor.clone());
+        let store = store.await.unwrap();
+        let counts = || {
+            let report = monitor.report();
+            report.operations["db: count"].lifetime.count()
+        };
+        store.business().await.unwrap();
+        let before = counts();
+        timer.advance(DAY);
+        let all = join_all((0..100).map(|_| store.business())).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(counts() - before, 1);
+        // Who counts may be given up, and is not waited for for ever.
+        timer.advance(DAY);
+        assert!(store.business().now_or_never().is_none());
+        assert!(store.business().now_or_never().is_some());
+        timer.advance(Duration::from_secs(30));
+        assert!(store.business().now_or_never().is_none());
+    });
+}

@@ -138,12 +138,18 @@ fn bad_input_names_its_field() {
             ("sort=age", "sort"),
             ("order=up", "order"),
             ("cursor=", "cursor"),
-            ("cursor=x~a/b&sort=stars", "cursor"),
-            ("cursor=1~..%2Fa&sort=stars", "cursor"),
-            ("cursor=99999999999999999999~a/b&sort=stars", "cursor"),
+            ("cursor=stars~x~a/b&sort=stars", "cursor"),
+            ("cursor=stars~1~..%2Fa&sort=stars", "cursor"),
+            ("cursor=stars~99999999999999999999~a/b&sort=stars", "cursor"),
+            ("cursor=age~1~a/b&sort=stars", "cursor"),
+            ("cursor=name~1~a/b&sort=name", "cursor"),
+            // Which order it is of, nobody knows: an older version made it.
+            ("cursor=1~a/b&sort=stars", "cursor"),
             // Of a list in another order.
             ("cursor=a/b&sort=stars", "cursor"),
-            ("cursor=1~a/b", "cursor"),
+            ("cursor=stars~1~a/b", "cursor"),
+            ("cursor=stars~1~a/b&sort=forks", "cursor"),
+            ("cursor=scannedAt~1~a/b&sort=stars", "cursor"),
             (&long, "q"),
             ("Limit=1", "Limit"),
             ("%3Cscript%3E=1", "<script>"),
@@ -319,7 +325,17 @@ fn the_status_has_what_the_dashboard_needs() {
             0
         );
         let metrics = String::from_utf8(get(&site, "/metrics").await.body.to_vec()).unwrap();
-        assert!(metrics.contains("# TYPE"), "{metrics}");
+        for (figure, value) in [
+            ("repositories", "4"),
+            ("failures", "0"),
+            ("analysed", "1"),
+            ("repositoriesPerHour", "4"),
+            ("apiCallsPerMinute", "4"),
+            ("cacheHitRate", "0"),
+        ] {
+            let line = format!("\ntower_egress_business{{figure=\"{figure}\"}} {value}\n");
+            assert!(metrics.contains(&line), "{line} in {metrics}");
+        }
     });
 }
 
@@ -347,5 +363,13 @@ fn a_database_that_fails_is_told_as_that_and_no_more() {
             let cause: &repo_scanner_core::Cause = response.extensions().get().unwrap();
             assert!(cause.0.contains("no such table"), "{}", cause.0);
         }
+        // What tells of it does not need it.
+        let metrics = get(&site, "/metrics").await;
+        assert_eq!(metrics.status, 200);
+        let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+        let failed =
+            "tower_egress_operation_runs_total{operation=\"db: read scan\",outcome=\"failed\"}";
+        assert!(metrics.contains(failed), "{metrics}");
+        assert!(!metrics.contains("tower_egress_business"), "{metrics}");
     });
 }

@@ -2,6 +2,9 @@
 
 mod look;
 mod older;
+mod pool;
+
+pub(crate) use self::pool::Pool;
 
 use self::look::Kind;
 use repo_scanner_core::{Store, StoreError};
@@ -9,11 +12,11 @@ use std::path::{Path, PathBuf, absolute};
 use tower_egress::{
     TokioTimer,
     monitor::Monitor,
-    sql::{Database, MigrationError, SqlError, Statement, sqlite::Sqlite, sqlite::SqliteOptions},
+    sql::{Database, MigrationError, SqlError, Statement, sqlite::SqliteOptions},
 };
 
 /// The store of this program.
-pub(crate) type SqliteStore = Store<Sqlite, TokioTimer>;
+pub(crate) type SqliteStore = Store<Pool, TokioTimer>;
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,10 +68,20 @@ pub(crate) async fn open(
     }
     // What is not on the disk when the power fails is fetched again.
     let options = SqliteOptions::new().with_durable(false);
-    let database = options.open(&path).await?;
+    let database = Pool::open(&path, options).await?;
     let store = Store::open(database, TokioTimer::new(), monitor).await?;
     older::take_over(store.database()).await?;
     Ok(store)
+}
+
+/// Returns the same store with so many connections of its own for what only reads.
+pub(crate) async fn with_readers(
+    store: &SqliteStore,
+    path: &Path,
+    count: usize,
+) -> Result<SqliteStore, DatabaseError> {
+    let pool = store.database().with_readers(&file(path)?, count).await?;
+    Ok(store.on(pool))
 }
 
 /// Brings the file up to date before the end: what is in its log is read from there otherwise, and left behind when

@@ -15,6 +15,9 @@ use std::net::{IpAddr, Ipv4Addr};
 /// So many repositories are described: that takes a second.
 const ANALYSE: u32 = 10;
 
+/// A file of its own: what somebody has scanned for themselves is in another.
+const DATABASE: &str = "repo-scanner-demo.db";
+
 /// What to show.
 #[derive(Debug)]
 pub(crate) struct DemoCommand(ScanCommand);
@@ -25,7 +28,7 @@ impl DemoCommand {
         Self(ScanCommand {
             asked,
             repos: None,
-            db: "repo-scanner.db".into(),
+            db: DATABASE.into(),
             json: false,
         })
     }

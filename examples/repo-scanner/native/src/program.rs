@@ -3,7 +3,7 @@
 use crate::{
     asked::Asked,
     client::{self, HttpClient},
-    database::{self, SqliteStore},
+    database::{self, Pool, SqliteStore},
     failure::Failure,
     lock::Lock,
     quota,
@@ -13,16 +13,18 @@ use hyper::body::Incoming;
 use repo_scanner_core::{
     Analyst, Anthropic, GitHub, Job, ScanOptions, Scanner, Scans, Switches, stack,
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tower_egress::{
     Egress, EgressService, TokioExecutor, TokioTimer,
     flags::Flags,
     monitor::{Limits, Monitor},
-    sql::sqlite::Sqlite,
 };
 
 pub(crate) type Stack = EgressService<HttpClient, Incoming, TokioTimer, TokioExecutor>;
-pub(crate) type SqliteScans = Scans<Stack, Sqlite, TokioTimer>;
+pub(crate) type SqliteScans = Scans<Stack, Pool, TokioTimer>;
 
 /// What is warned of: a scan needs a fraction of it, however long its list.
 const MEMORY: u64 = 100 << 20;
@@ -33,10 +35,11 @@ pub(crate) struct Program {
     pub(crate) monitor: Monitor<TokioTimer>,
     pub(crate) store: SqliteStore,
     pub(crate) scans: SqliteScans,
-    pub(crate) analyst: Analyst<Stack, Sqlite, TokioTimer>,
+    pub(crate) analyst: Analyst<Stack, Pool, TokioTimer>,
     /// How many repositories it is to describe after a scan.
     pub(crate) analyse: u32,
     pub(crate) lock: Lock,
+    db: PathBuf,
 }
 
 impl Program {
@@ -85,7 +88,18 @@ impl Program {
             scans,
             analyse: asked.analyse,
             lock: Lock::of(&database::file(db).map_err(unwritable)?),
+            db: db.to_owned(),
         })
+    }
+
+    /// Returns the same scans, which read through so many connections of their own: whoever asks about them is in nobody's
+    /// way.
+    pub(crate) async fn for_readers(&self, count: usize) -> Result<SqliteScans, Failure> {
+        let store = database::with_readers(&self.store, &self.db, count).await;
+        let store = store.map_err(|error| {
+            Failure::failed(format!("cannot read {}", self.db.display()), error)
+        })?;
+        Ok(self.scans.on(store))
     }
 
     /// Brings the database up to date before the end.

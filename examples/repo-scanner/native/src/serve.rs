@@ -9,6 +9,7 @@ mod worker;
 
 pub(crate) use self::listen::Listen;
 
+use self::reload::Hangups;
 use crate::{
     asked::Asked,
     config::ConfigFile,
@@ -38,13 +39,15 @@ pub(crate) struct ServeCommand {
 
 /// Serves until it is told to end.
 pub(crate) async fn run(options: ServeCommand) -> Result<(), Failure> {
+    // First of all: until it is heeded, it ends a program.
+    let hangups = Hangups::new();
     let target = Target::of(&options.asked).await?;
     let listener = options.listen.bind().await?;
     let flags = options.flags.clone();
     let program = Program::new(&options.asked, &target, &options.db, flags).await?;
     interrupt::heeded(async |told| {
         program::announce(&options.asked, &target, "scans are");
-        let reload = reload::at_hangups(&options.flags, options.config.as_ref());
+        let reload = hangups.reload(&options.flags, options.config.as_ref());
         let result = tokio::select! {
             result = serve(&program, listener, options.token, &told) => result,
             never = reload => match never {},
@@ -67,7 +70,7 @@ pub(crate) async fn serve(
     let wake = Arc::new(Notify::new());
     let address = listener.local_addr();
     let address = address.map_err(|error| Failure::failed("cannot serve", error))?;
-    let router = http::router(program, token, Arc::clone(&wake));
+    let router = http::router(program, token, Arc::clone(&wake)).await?;
     // The end of an answer would wait 40 ms for the client to confirm its beginning.
     let listener = listener.tap_io(|stream| {
         // What is slow works all the same.

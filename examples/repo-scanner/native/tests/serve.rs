@@ -255,11 +255,13 @@ fn a_newcomer_whose_port_is_taken_sees_the_table_and_is_told() {
         complaint.contains("cannot serve on 127.0.0.1:8787"),
         "{text}"
     );
-    let rows = rusqlite::Connection::open(folder.0.join("repo-scanner.db")).unwrap();
+    let rows = rusqlite::Connection::open(folder.0.join("repo-scanner-demo.db")).unwrap();
     let rows: i64 = rows
         .query_row("SELECT count(*) FROM repositories", [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 1200);
+    let default = folder.0.join("repo-scanner.db");
+    assert!(!default.exists(), "that is for what somebody scans");
 }
 
 #[tokio::test]

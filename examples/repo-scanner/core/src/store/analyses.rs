@@ -8,7 +8,8 @@ use tower_egress::{
 };
 
 impl<D: Database, T: Timer> Store<D, T> {
-    /// Returns the repositories with the most stars that nobody has described yet, `at_most` of them.
+    /// Returns repositories that nobody has described yet, `at_most` of them: first those for which it was never tried, with the
+    /// most stars first; then those for which it was tried longest ago.
     ///
     /// # Errors
     ///
@@ -16,7 +17,7 @@ impl<D: Database, T: Timer> Store<D, T> {
     pub async fn without_analysis(&self, at_most: u32) -> Result<Vec<Stored>, StoreError> {
         let columns = COLUMNS.join(", ");
         let sql = format!(
-            "SELECT {columns} FROM repositories WHERE analysis IS NULL ORDER BY stars DESC, name DESC LIMIT ?"
+            "SELECT {columns} FROM repositories WHERE analysis IS NULL ORDER BY analysed_at, stars DESC, name DESC LIMIT ?"
         );
         let read = self.database.all_as(Statement::new(sql).bind(at_most));
         self.monitored("db: read repositories", read).await
@@ -33,6 +34,19 @@ impl<D: Database, T: Timer> Store<D, T> {
         let table = table.with_key(["name"]);
         let rows = analyses.iter();
         let rows = rows.map(|(name, analysis)| (name.as_str(), analysis.as_str(), now));
+        let update = table.update(&self.database, rows);
+        self.monitored("db: save analyses", update).await.map(drop)
+    }
+
+    /// Notes that it was tried to have some repositories described, so that others come before them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn note_tried(&self, names: &[RepoName]) -> Result<(), StoreError> {
+        let now = self.now();
+        let table = Table::new("repositories", ["name", "analysed_at"]).with_key(["name"]);
+        let rows = names.iter().map(|name| (name.as_str(), now));
         let update = table.update(&self.database, rows);
         self.monitored("db: save analyses", update).await.map(drop)
     }

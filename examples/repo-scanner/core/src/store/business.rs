@@ -1,6 +1,6 @@
 //! What there is, in numbers.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TIMEOUT};
 use serde::Deserialize;
 use std::{sync::PoisonError, time::Duration};
 use tower_egress::{
@@ -34,18 +34,21 @@ pub(super) struct Counted {
 
 impl<D: Database, T: Timer> Store<D, T> {
     /// Counts what there is, or says what there was a moment ago: to count takes longer the more there is, and costs
-    /// money at some databases. So for a hundred times as long as it took, and a second at least, it is not done again.
+    /// money at some databases. So for a hundred times as long as it took, and a second at least, it is not done again;
+    /// and not by two at once, but for the first time.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn business(&self) -> Result<Business, StoreError> {
         let began = self.timer.now();
-        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counted) = counted
-            && began < counted.good_until
-        {
-            return Ok(counted.business);
+        let last = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = last().as_mut() {
+            if began < counted.good_until {
+                return Ok(counted.business);
+            }
+            // Whoever asks meanwhile gets what there was. Not for ever: who counts may be given up.
+            counted.good_until = began + TIMEOUT;
         }
         let count = Statement::new(
             "SELECT (SELECT count(*) FROM repositories) AS repositories, \
@@ -55,12 +58,17 @@ impl<D: Database, T: Timer> Store<D, T> {
         );
         let count = count.bind(self.now().saturating_sub(3_600_000));
         let counted = self.database.first_as(count);
-        let counted: Option<Business> = self.monitored("db: count", counted).await?;
+        let counted = self.monitored("db: count", counted).await;
+        let counted: Option<Business> = counted.inspect_err(|_| {
+            if let Some(counted) = last().as_mut() {
+                counted.good_until = began;
+            }
+        })?;
         let business = counted.unwrap_or_default();
         let now = self.timer.now();
         let good_for = (now - began).saturating_mul(100).max(FRESH);
         let good_until = now + good_for;
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Counted {
+        *last() = Some(Counted {
             business,
             good_until,
         });

@@ -32,8 +32,8 @@ pub enum Order {
 /// A place between two repositories of a list, by the one before it. It stays where it is when others come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// What it is ordered by; none where that is the name.
-    value: Option<i64>,
+    /// What it is ordered by, and its figure; none where that is the name.
+    value: Option<(Sort, i64)>,
     name: String,
 }
 
@@ -54,6 +54,19 @@ pub struct Query {
 }
 
 impl Sort {
+    /// What it is called in a query, if it is one.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Name, Self::Stars, Self::Forks, Self::ScannedAt];
+        all.into_iter().find(|sort| sort.as_str() == name)
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ScannedAt => "scannedAt",
+            other => other.column(),
+        }
+    }
+
     const fn column(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -70,17 +83,18 @@ impl Query {
         Cursor {
             value: match self.sort {
                 Sort::Name => None,
-                Sort::Stars => Some(after.stars),
-                Sort::Forks => Some(after.forks),
-                Sort::ScannedAt => Some(after.scanned_at),
+                Sort::Stars => Some((self.sort, after.stars)),
+                Sort::Forks => Some((self.sort, after.forks)),
+                Sort::ScannedAt => Some((self.sort, after.scanned_at)),
             },
             name: after.name.clone(),
         }
     }
 
     /// Tells whether a place is one in the order of this query.
-    pub const fn has(&self, cursor: &Cursor) -> bool {
-        cursor.value.is_some() != matches!(self.sort, Sort::Name)
+    pub fn has(&self, cursor: &Cursor) -> bool {
+        let sort = cursor.value.map_or(Sort::Name, |(sort, _)| sort);
+        sort == self.sort
     }
 
     pub(super) fn statement(&self, columns: &[&str], at_most: u32) -> Statement {
@@ -103,7 +117,7 @@ impl Query {
         };
         if let Some(after) = &self.after {
             match after.value {
-                Some(value) => {
+                Some((_, value)) => {
                     sql += &format!(" AND ({column}, name) {than} (?, ?)");
                     values.push(value.into());
                 }
@@ -123,7 +137,7 @@ impl Query {
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value {
-            Some(value) => write!(f, "{value}~{}", self.name),
+            Some((sort, value)) => write!(f, "{}~{value}~{}", sort.as_str(), self.name),
             None => f.write_str(&self.name),
         }
     }
@@ -134,8 +148,13 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, NoCursor> {
         // No name of a repository has one.
-        let (value, name) = match text.split_once('~') {
-            Some((value, name)) => (Some(value.parse().map_err(|_| NoCursor)?), name),
+        let (value, name) = match text.rsplit_once('~') {
+            Some((place, name)) => {
+                let (sort, value) = place.split_once('~').ok_or(NoCursor)?;
+                let sort = Sort::named(sort).filter(|sort| *sort != Sort::Name);
+                let value = value.parse().map_err(|_| NoCursor)?;
+                (Some((sort.ok_or(NoCursor)?, value)), name)
+            }
             None => (None, text),
         };
         match crate::RepoName::parse(name) {

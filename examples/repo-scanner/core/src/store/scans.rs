@@ -76,7 +76,8 @@ pub struct ScanStatus {
     pub per_second: Option<f64>,
     /// How long the rest takes at that pace, in milliseconds.
     pub left_ms: Option<f64>,
-    /// How many could not be fetched for which reason.
+    /// How many repositories could not be fetched for which reason, when that was last tried. One that is on the list twice is one
+    /// here, and two in `failed`.
     pub reasons: BTreeMap<String, u64>,
 }
 

@@ -216,16 +216,9 @@ impl Wanted {
                 })?);
             }
             "sort" => {
-                query.sort = match value.as_str() {
-                    "name" => Sort::Name,
-                    "stars" => Sort::Stars,
-                    "forks" => Sort::Forks,
-                    "scannedAt" => Sort::ScannedAt,
-                    _ => {
-                        let expected = "expected name, stars, forks or scannedAt";
-                        return Err(Problem::field("sort", expected));
-                    }
-                };
+                let expected =
+                    || Problem::field("sort", "expected name, stars, forks or scannedAt");
+                query.sort = Sort::named(&value).ok_or_else(expected)?;
             }
             "order" => {
                 query.order = match value.as_str() {

@@ -4,7 +4,8 @@ use super::{Problem, Web, Whole, pages, wish};
 use crate::{BeginError, CATALOGUE, List, ListKey, RepoName, ScanState, ScanStatus, repos};
 use http::StatusCode;
 use http_body::Body;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::io;
 use tower_egress::{BoxError, FetchExt, Timer, sql::Database};
 
 /// How long a list may be that somebody sends: some 200,000 repositories.
@@ -76,15 +77,16 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     let body = Limited::new(body, MAX_BODY).collect().await;
-    let body = body.map_err(
-        |error| match error.is::<http_body_util::LengthLimitError>() {
-            true => {
-                let most = format!("the body is larger than {MAX_BODY} bytes");
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, most)
-            }
-            false => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
-        },
-    )?;
+    let body = body.map_err(|error| match error.downcast_ref().map(io::Error::kind) {
+        _ if error.is::<LengthLimitError>() => {
+            let most = format!("the body is larger than {MAX_BODY} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, most)
+        }
+        Some(io::ErrorKind::TimedOut) => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
+    })?;
     let body = body.to_bytes();
     if body.trim_ascii().is_empty() {
         return Ok(None);

@@ -2,13 +2,18 @@
 
 use super::{Problem, Web, Whole, pages};
 use crate::{Run, ScanStatus};
+use futures_util::future::{Either, select};
 use http::{HeaderValue, header::CONTENT_TYPE};
 use serde::Serialize;
+use std::{pin::pin, time::Duration};
 use tower_egress::{
-    FetchExt, Status, Timer,
+    FetchExt, SleepUntil, Status, Timer,
     monitor::{Report, prometheus},
     sql::Database,
 };
+
+/// For how long metrics wait for the database.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Of what the figures are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,8 +67,16 @@ impl<C: FetchExt, D: Database + Clone, T: Timer, X> Web<C, D, T, X> {
         Ok(status)
     }
 
-    pub(super) fn metrics(&self) -> Whole {
-        let text = prometheus::render(&self.egress.status(), &self.monitor.report());
+    pub(super) async fn metrics(&self) -> Whole {
+        let status = async { self.egress_status(&self.scan_status().await?).await };
+        let clock = self.monitor.clock();
+        let late = SleepUntil::new(clock.clone(), clock.now() + PATIENCE);
+        let status = match select(pin!(status), pin!(late)).await {
+            Either::Left((Ok(status), _)) => status,
+            // Of a database that fails or hangs the rest tells.
+            _ => self.egress.status(),
+        };
+        let text = prometheus::render(&status, &self.monitor.report());
         let mut response = Whole::new(text.into());
         let text = HeaderValue::from_static(prometheus::CONTENT_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, text);

@@ -209,14 +209,22 @@ pub(crate) async fn ask<D: Database + Clone>(
     headers: &[&str],
     body: &str,
 ) -> Answer {
-    use http_body_util::BodyExt;
     let mut request = Request::builder().method(method).uri(uri);
     for header in headers {
         let (name, value) = header.split_once(": ").unwrap();
         request = request.header(name, value);
     }
     let body = Full::<Bytes>::from(body.to_owned());
-    let response = site.respond(request.body(body).unwrap()).await;
+    respond(site, request.body(body).unwrap()).await
+}
+
+/// Sends the site any request.
+pub(crate) async fn respond<D: Database + Clone>(
+    site: &Web<Client, D, ManualTimer, NoExecutor>,
+    request: Request<impl http_body::Body<Error: Into<tower_egress::BoxError>>>,
+) -> Answer {
+    use http_body_util::BodyExt;
+    let response = site.respond(request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer {

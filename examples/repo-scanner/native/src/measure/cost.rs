@@ -1,6 +1,6 @@
 //! What it costs to watch an operation.
 
-use crate::{database::SqliteStore, failure::Failure};
+use crate::failure::Failure;
 use repo_scanner_core::{Store, Switches, flags};
 use tower_egress::{Clock, TokioTimer, monitor::Monitor, sql::sqlite::Sqlite};
 
@@ -19,7 +19,7 @@ pub(super) async fn both() -> Result<[u64; 2], Failure> {
     let database = Sqlite::open_in_memory().await;
     let database = database.map_err(|error| failed(&error))?;
     let store = Store::open(database, timer, Monitor::new(timer)).await;
-    let store: SqliteStore = store.map_err(|error| failed(&error))?;
+    let store = store.map_err(|error| failed(&error))?;
     let store = store.with_switches(Switches::new(&flags));
     let mut best = [u64::MAX; 2];
     for _ in 0..ROUNDS {
