@@ -16,6 +16,7 @@ pub mod flags;
 pub mod guide {}
 pub mod json;
 pub mod monitor;
+mod keyed;
 mod numbered;
 mod ordered;
 mod place;
