@@ -15,8 +15,8 @@ pub mod flags;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 pub mod json;
-pub mod monitor;
 mod keyed;
+pub mod monitor;
 mod numbered;
 mod ordered;
 mod place;
