@@ -15,6 +15,7 @@ pub mod flags;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 pub mod json;
+mod keyed;
 pub mod monitor;
 mod numbered;
 mod ordered;

@@ -67,12 +67,16 @@ pub(super) fn of_report(report: &Report) -> Vec<Family<'_>> {
             let labels = [of(), ("outcome", outcome.as_str().into())];
             ended.push(labels, float(lifetime.outcome(*outcome)));
         }
-        running.push([of()], float_len(operation.running));
+        running.push_of("operation", name, Some(float_len(operation.running)));
         // Also when it is over: a recorder keeps what it was told last.
-        longest.push([of()], operation.longest_running_ms.unwrap_or(0.0) / 1e3);
-        slow.push([of()], float(operation.slow));
-        lost.push([of()], float(operation.lost));
-        busy.push([of()], seconds(operation.busy_ms));
+        longest.push_of(
+            "operation",
+            name,
+            Some(operation.longest_running_ms.unwrap_or(0.0) / 1e3),
+        );
+        slow.push_of("operation", name, Some(float(operation.slow)));
+        lost.push_of("operation", name, Some(float(operation.lost)));
+        busy.push_of("operation", name, seconds(operation.busy_ms));
     }
     let mut crossed = Family::gauge(
         "tower_egress_limit_crossed",

@@ -77,6 +77,12 @@ impl<'a> Family<'a> {
         self.push_value(suffix, labels.into(), value.into());
     }
 
+    /// Adds a value with one label that is borrowed, as most are.
+    #[inline(never)]
+    pub(super) fn push_of(&mut self, label: &'static str, value: &'a str, of: Option<f64>) {
+        self.push_value("", vec![(label, value.into())], of);
+    }
+
     /// One for all numbers of labels, and not for the compiler to put where it is called, which is in many places.
     #[inline(never)]
     fn push_value(&mut self, suffix: &'static str, labels: Vec<Label<'a>>, value: Option<f64>) {

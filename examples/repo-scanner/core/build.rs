@@ -48,6 +48,8 @@ fn served(page: &str) -> String {
     let is_comment =
         |line: &&str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
     let lines = lines.filter(|line| !line.is_empty() && !is_comment(line));
+    // No text has that in it: what is in front of it would be cut.
+    let lines = lines.map(|line| line.split(" // ").next().unwrap_or(line));
     lines.fold(String::new(), |page, line| page + line + "\n")
 }
 

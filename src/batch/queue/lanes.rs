@@ -3,13 +3,15 @@
 //! Finding the next batch takes a few steps, however many keys there are.
 
 use super::lane::Lane;
-use crate::numbered::{Numbered, Numbers};
+use crate::{
+    keyed::Keyed,
+    numbered::{Numbered, Numbers},
+};
 use egress_time::Instant;
-use std::collections::{BTreeMap, btree_map::Entry};
 
 pub(super) struct Lanes<K, I> {
     /// None is empty.
-    lanes: BTreeMap<K, Lane<I>>,
+    lanes: Keyed<K, Lane<I>>,
     /// Whose the first item of each lane is.
     firsts: Numbered<K>,
     /// The first items of those that make a batch.
@@ -24,7 +26,7 @@ pub(super) struct Lanes<K, I> {
 impl<K, I> Lanes<K, I> {
     pub(super) const fn new(max_items: usize) -> Self {
         Self {
-            lanes: BTreeMap::new(),
+            lanes: Keyed::new(),
             firsts: Numbered::new(),
             full: Numbers::new(),
             new: Numbers::new(),
@@ -48,7 +50,7 @@ impl<K, I> Lanes<K, I> {
     }
 
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.lanes.values().flat_map(Lane::numbers)
+        self.lanes.things().flat_map(Lane::numbers)
     }
 
     /// Takes out all items.
@@ -56,21 +58,17 @@ impl<K, I> Lanes<K, I> {
         self.firsts.clear();
         self.full.clear();
         self.new.clear();
-        let lanes = std::mem::take(&mut self.lanes);
-        lanes.into_values().flat_map(Lane::into_items)
+        self.lanes.drain().flat_map(Lane::into_items)
     }
 }
 
 impl<K: Ord + Clone, I> Lanes<K, I> {
     pub(super) fn add(&mut self, key: K, number: u64, item: I) {
         // A key is compared and cloned before anything is changed: if that panics, there is no half of an item.
-        let lane = match self.lanes.entry(key) {
-            Entry::Occupied(place) => place.into_mut(),
-            Entry::Vacant(place) => {
-                self.firsts.insert(number, place.key().clone());
-                place.insert(Lane::default())
-            }
-        };
+        let lane = self.lanes.get_or_insert(key, |key| {
+            self.firsts.insert(number, key.clone());
+            Lane::default()
+        });
         lane.add(number, item);
         let (first, length) = (lane.first(), lane.len());
         if let Some(first) = first {
@@ -85,7 +83,7 @@ impl<K: Ord + Clone, I> Lanes<K, I> {
     pub(super) fn date(&mut self, next: u64, now: Instant) -> Option<Instant> {
         if now < self.seen {
             // A clock that was set back has all wait once more, and not until that time comes again.
-            self.lanes.values_mut().for_each(|lane| lane.set_back(now));
+            self.lanes.things_mut().for_each(|lane| lane.set_back(now));
         }
         self.seen = now;
         while let Some(first) = self.new.first() {

@@ -159,11 +159,11 @@ fn of_rate_limits(status: &Status) -> Vec<Family<'_>> {
     );
     for (name, limit) in &status.rate_limits {
         let api = || ("api", name.as_str().into());
-        available.push([api()], f64::from(limit.available_tokens));
-        maximum.push([api()], f64::from(limit.max_tokens));
-        queued.push([api()], float_len(limit.queue_length));
-        next.push([api()], limit.next_slot_ms.unwrap_or(0.0) / 1e3);
-        paused.push([api()], limit.paused_for_ms.unwrap_or(0.0) / 1e3);
+        available.push_of("api", name, Some(f64::from(limit.available_tokens)));
+        maximum.push_of("api", name, Some(f64::from(limit.max_tokens)));
+        queued.push_of("api", name, Some(float_len(limit.queue_length)));
+        next.push_of("api", name, Some(limit.next_slot_ms.unwrap_or(0.0) / 1e3));
+        paused.push_of("api", name, Some(limit.paused_for_ms.unwrap_or(0.0) / 1e3));
         for (outcome, count) in [
             ("departed", limit.departed),
             ("refused", limit.refused),
@@ -171,11 +171,11 @@ fn of_rate_limits(status: &Status) -> Vec<Family<'_>> {
         ] {
             requests.push([api(), ("outcome", outcome.into())], float(count));
         }
-        throttled.push([api()], float(limit.throttled));
+        throttled.push_of("api", name, Some(float(limit.throttled)));
         if let Some(server) = &limit.server {
-            server_limit.push([api()], server.limit.map(float));
-            server_remaining.push([api()], server.remaining.map(float));
-            server_resets.push([api()], seconds(server.resets_in_ms));
+            server_limit.push_of("api", name, server.limit.map(float));
+            server_remaining.push_of("api", name, server.remaining.map(float));
+            server_resets.push_of("api", name, seconds(server.resets_in_ms));
         }
     }
     vec![

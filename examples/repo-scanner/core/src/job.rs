@@ -29,6 +29,8 @@ const PAGE: u32 = 256;
 /// How many statements it takes to store a batch of outcomes, and to note how it went.
 const TO_STORE: u64 = 8;
 const TO_NOTE: u64 = 4;
+/// The key of outcomes that are stored together; no place on a list is that far.
+const TOGETHER: u64 = u64::MAX;
 /// How many outcomes are stored at a time.
 const BATCH: NonZeroUsize = NonZeroUsize::new(128).expect("128 is not zero");
 
@@ -181,10 +183,10 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
                 // That is `store_now_and_then`'s.
                 Some(_) => Duration::MAX,
             });
-        // One at a time, whatever the key: nothing, or the place of an outcome that is stored by itself.
+        // One at a time, whatever the key: `TOGETHER`, or the place of an outcome that is stored by itself.
         let (batches, run) = building.build_keyed(
             self.timer.clone(),
-            |_: &Option<i64>, outcomes: Vec<Outcome>| async move {
+            |_: &u64, outcomes: Vec<Outcome>| async move {
                 let before = until();
                 let worked = self.timer.now() - before;
                 // It is noted in milliseconds; what is left of one is noted the next time.
@@ -221,7 +223,10 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
             let keep = async |outcome: Outcome| {
                 let Target { name, place, .. } = outcome.target();
                 let batching = store.switches().batching(name);
-                let alone = (!batching.is_on).then_some(*place);
+                let alone = match batching.is_on {
+                    true => TOGETHER,
+                    false => u64::try_from(*place).unwrap_or(TOGETHER),
+                };
                 let began = self.timer.now();
                 let kept = batches.add(alone, outcome).await;
                 batching.record(kept.is_ok(), self.timer.now() - began);
@@ -265,7 +270,7 @@ impl<C: FetchExt, D: Database, T: Timer> Job<C, D, T> {
     /// Has what has come stored when nothing more comes; and with a budget every now and then, as long as there is enough of it.
     async fn store_now_and_then(
         &self,
-        batches: &Batches<Option<i64>, Outcome, Outcome, StoreError>,
+        batches: &Batches<u64, Outcome, Outcome, StoreError>,
         going: &Going,
     ) {
         let mut last = pin!(poll_fn(|_| match going.is_at_last.load(Relaxed) {

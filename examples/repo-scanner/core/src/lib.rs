@@ -20,6 +20,7 @@ mod stack;
 mod store;
 mod switches;
 mod target;
+mod thin;
 mod web;
 
 pub use self::{

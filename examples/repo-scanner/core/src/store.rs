@@ -3,6 +3,7 @@
 mod analyses;
 mod business;
 mod error;
+mod from_row;
 mod metrics;
 mod query;
 mod repositories;
@@ -20,8 +21,8 @@ pub use self::{
     scans::{BeginError, Running, ScanState, ScanStatus},
 };
 
-use self::business::Counted;
-use crate::Switches;
+use self::{business::Counted, from_row::FromRow};
+use crate::{Switches, thin::thin};
 use futures_util::future::{Either, select};
 use std::{
     pin::pin,
@@ -31,7 +32,7 @@ use std::{
 use tower_egress::{
     SleepUntil, Timer,
     monitor::Monitor,
-    sql::{Database, Migrations},
+    sql::{Database, Migrations, Row, SqlError, Statement},
 };
 
 /// The files of SQL that make the tables, by their names, in order.
@@ -118,6 +119,21 @@ impl<D: Database, T: Timer> Store<D, T> {
         operation: &'static str,
         work: impl Future<Output = Result<O, E>>,
     ) -> Result<O, StoreError> {
+        let mut came = None;
+        let work = async {
+            came = Some(work.await.map_err(Into::into)?);
+            Ok(())
+        };
+        self.watched(operation, thin(pin!(work))).await?;
+        came.ok_or(StoreError::TimedOut { operation })
+    }
+
+    /// Does that: apart, as all of it is compiled for each type of work.
+    async fn watched(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
         let monitoring = self.switches.monitoring(&self.timer);
         let began = self.timer.now();
         let done = if monitoring.is_on {
@@ -130,11 +146,49 @@ impl<D: Database, T: Timer> Store<D, T> {
             }
         };
         let done = match done {
-            Some(done) => done.map_err(Into::into),
+            Some(done) => done,
             None => Err(StoreError::TimedOut { operation }),
         };
         monitoring.record(done.is_ok(), self.timer.now() - began);
         done
+    }
+
+    /// Reads all rows of a statement.
+    async fn all_as<R: FromRow>(
+        &self,
+        operation: &'static str,
+        statement: Statement,
+    ) -> Result<Vec<R>, StoreError> {
+        let mut all = Vec::new();
+        let mut take = |row: &Row| {
+            all.push(R::from_row(row)?);
+            Ok(())
+        };
+        self.read(operation, statement, &mut take).await?;
+        Ok(all)
+    }
+
+    /// Reads the only row of a statement, if there is one.
+    async fn first_as<R: FromRow>(
+        &self,
+        operation: &'static str,
+        statement: Statement,
+    ) -> Result<Option<R>, StoreError> {
+        Ok(self.all_as(operation, statement).await?.pop())
+    }
+
+    /// Hands out row by row: whatever they are read as, what asks for them is compiled once.
+    async fn read(
+        &self,
+        operation: &'static str,
+        statement: Statement,
+        take: &mut (dyn FnMut(&Row) -> Result<(), SqlError> + Send),
+    ) -> Result<(), StoreError> {
+        let read = async {
+            let rows = self.database.all(statement).await?;
+            rows.iter().try_for_each(take)
+        };
+        self.monitored(operation, read).await
     }
 
     /// Milliseconds since the Unix epoch.

@@ -1,6 +1,7 @@
 //! repo-scanner as a Worker: [`Scanner`](object::Scanner), a Durable Object, does it all, and this hands it what comes.
 
 mod cron;
+mod members;
 mod object;
 mod program;
 mod request;

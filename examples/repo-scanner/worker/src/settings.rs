@@ -1,9 +1,10 @@
 //! What the Worker is told by its configuration.
 
+use crate::members::{Members, Place};
 use http::Uri;
 use js_sys::{JSON, Reflect};
 use repo_scanner_core::{Operations, Slice};
-use serde::Deserialize;
+use serde::de::DeserializeSeed;
 use std::{fmt, num::NonZeroUsize, time::Duration};
 use tower_egress::{InvalidQuota, Quota, flags};
 use worker::Env;
@@ -50,8 +51,7 @@ impl fmt::Display for Unusable {
 }
 
 /// `SETTINGS`, as `wrangler.toml` has it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 struct Vars {
     origin: Option<String>,
     concurrency: Option<NonZeroUsize>,
@@ -61,26 +61,23 @@ struct Vars {
     slice: SliceVars,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 struct Quotas {
-    github: Option<QuotaVars>,
-    anthropic: Option<QuotaVars>,
+    github: QuotaVars,
+    anthropic: QuotaVars,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 struct QuotaVars {
-    limit: u32,
-    period_ms: u64,
+    is_given: bool,
+    limit: Option<u32>,
+    period_ms: Option<u64>,
     burst: Option<u32>,
-    #[serde(default)]
-    spacing_ms: u64,
+    spacing_ms: Option<u64>,
 }
 
 /// Those of the paid plan: 15 minutes for an alarm, 10,000 fetches and 1,000 statements for an invocation.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug)]
 struct SliceVars {
     seconds: u64,
     repositories: Option<u64>,
@@ -107,9 +104,8 @@ impl Settings {
             let secret = env.secret(name).ok().map(|secret| secret.to_string());
             secret.filter(|secret| !secret.is_empty())
         };
-        let github = Quotas::read("github", vars.quota.github.as_ref(), Quota::GITHUB)?;
-        let of_anthropic = vars.quota.anthropic.as_ref();
-        let anthropic = Quotas::read("anthropic", of_anthropic, Quota::ANTHROPIC)?;
+        let github = vars.quota.github.quota("github", Quota::GITHUB)?;
+        let anthropic = vars.quota.anthropic.quota("anthropic", Quota::ANTHROPIC)?;
         let upstream = |real: &'static str, quota, key: &str, is_used: bool| match &vars.origin {
             // Another server is not told what is GitHub's.
             Some(origin) => {
@@ -170,18 +166,58 @@ impl Vars {
         let Some(text) = text else {
             return Ok(Self::default());
         };
-        serde_json::from_slice(text.as_bytes())
-            .map_err(|error| Unusable(format!("SETTINGS: {error}")))
+        Self::of(&text).map_err(|error| Unusable(format!("SETTINGS: {error}")))
     }
-}
 
-impl Quotas {
-    fn read(api: &str, vars: Option<&QuotaVars>, default: Quota) -> Result<Quota, Unusable> {
-        let Some(vars) = vars else {
-            return Ok(default);
+    fn of(text: &str) -> serde_json::Result<Self> {
+        let mut vars = Self::default();
+        let Quotas { github, anthropic } = &mut vars.quota;
+        let slice = &mut vars.slice;
+        let mut slice = [
+            Place::Large(&mut slice.seconds),
+            Place::MaybeLarge(&mut slice.repositories),
+            Place::Small(&mut slice.fetches),
+            Place::Small(&mut slice.statements),
+        ];
+        let (of_github, mut github) = github.places();
+        let (of_anthropic, mut anthropic) = anthropic.places();
+        let quota = |places| Members {
+            names: &["limit", "periodMs", "burst", "spacingMs"],
+            places,
         };
-        vars.quota()
-            .map_err(|error| Unusable(format!("SETTINGS: quota.{api}: {error}")))
+        let mut quotas = [
+            Place::MaybeObject(of_github, quota(&mut github)),
+            Place::MaybeObject(of_anthropic, quota(&mut anthropic)),
+        ];
+        let mut places = [
+            Place::Text(&mut vars.origin),
+            Place::Some(&mut vars.concurrency),
+            Place::Small(&mut vars.analyse),
+            Place::Object(Members {
+                names: &["github", "anthropic"],
+                places: &mut quotas,
+            }),
+            Place::Flags(&mut vars.flags),
+            Place::Object(Members {
+                names: &["seconds", "repositories", "fetches", "statements"],
+                places: &mut slice,
+            }),
+        ];
+        let mut members = Members {
+            names: &[
+                "origin",
+                "concurrency",
+                "analyse",
+                "quota",
+                "flags",
+                "slice",
+            ],
+            places: &mut places,
+        };
+        let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
+        members.deserialize(&mut json)?;
+        json.end()?;
+        Ok(vars)
     }
 }
 
@@ -220,12 +256,36 @@ impl SliceVars {
 }
 
 impl QuotaVars {
-    fn quota(&self) -> Result<Quota, InvalidQuota> {
-        let quota = Quota::new(self.limit, Duration::from_millis(self.period_ms))?;
-        let quota = match self.burst {
-            Some(burst) => quota.with_burst(burst)?,
-            None => quota,
+    const fn places(&mut self) -> (&mut bool, [Place<'_>; 4]) {
+        let places = [
+            Place::MaybeSmall(&mut self.limit),
+            Place::MaybeLarge(&mut self.period_ms),
+            Place::MaybeSmall(&mut self.burst),
+            Place::MaybeLarge(&mut self.spacing_ms),
+        ];
+        (&mut self.is_given, places)
+    }
+
+    fn quota(&self, api: &str, default: Quota) -> Result<Quota, Unusable> {
+        if !self.is_given {
+            return Ok(default);
+        }
+        let unusable =
+            |error: &dyn fmt::Display| Unusable(format!("SETTINGS: quota.{api}: {error}"));
+        let Some(limit) = self.limit else {
+            return Err(unusable(&"missing field `limit`"));
         };
-        quota.with_spacing(Duration::from_millis(self.spacing_ms))
+        let Some(period) = self.period_ms else {
+            return Err(unusable(&"missing field `periodMs`"));
+        };
+        let quota = || -> Result<Quota, InvalidQuota> {
+            let quota = Quota::new(limit, Duration::from_millis(period))?;
+            let quota = match self.burst {
+                Some(burst) => quota.with_burst(burst)?,
+                None => quota,
+            };
+            quota.with_spacing(Duration::from_millis(self.spacing_ms.unwrap_or_default()))
+        };
+        quota().map_err(|error| unusable(&error))
     }
 }

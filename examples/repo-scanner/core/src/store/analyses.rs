@@ -4,7 +4,7 @@ use super::{Store, StoreError, Stored, repositories::COLUMNS};
 use crate::RepoName;
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Statement, Table},
+    sql::{Database, Statement, Table},
 };
 
 impl<D: Database, T: Timer> Store<D, T> {
@@ -19,8 +19,8 @@ impl<D: Database, T: Timer> Store<D, T> {
         let sql = format!(
             "SELECT {columns} FROM repositories WHERE analysis IS NULL ORDER BY analysed_at, stars DESC, name DESC LIMIT ?"
         );
-        let read = self.database.all_as(Statement::new(sql).bind(at_most));
-        self.monitored("db: read repositories", read).await
+        let read = Statement::new(sql).bind(at_most);
+        self.all_as("db: read repositories", read).await
     }
 
     /// Stores what is said of some repositories; what is not known is passed over.

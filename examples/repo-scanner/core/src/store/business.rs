@@ -1,11 +1,11 @@
 //! What there is, in numbers.
 
-use super::{Store, StoreError, TIMEOUT};
+use super::{FromRow, Store, StoreError, TIMEOUT};
 use serde::Deserialize;
 use std::{sync::PoisonError, time::Duration};
 use tower_egress::{
     Instant, Timer,
-    sql::{Database, DatabaseExt, Statement},
+    sql::{Database, Row, SqlError, Statement},
 };
 
 /// What there is, in numbers.
@@ -20,6 +20,17 @@ pub struct Business {
     pub analysed: u64,
     /// Repositories that were scanned in the last hour.
     pub scanned_last_hour: u64,
+}
+
+impl FromRow for Business {
+    fn from_row(row: &Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            repositories: row.get_as("repositories")?,
+            failures: row.get_as("failures")?,
+            analysed: row.get_as("analysed")?,
+            scanned_last_hour: row.get_as("scanned_last_hour")?,
+        })
+    }
 }
 
 /// For how long at least what was counted is good enough.
@@ -57,8 +68,7 @@ impl<D: Database, T: Timer> Store<D, T> {
              (SELECT count(*) FROM repositories WHERE scanned_at > ?) AS scanned_last_hour",
         );
         let count = count.bind(self.now().saturating_sub(3_600_000));
-        let counted = self.database.first_as(count);
-        let counted = self.monitored("db: count", counted).await;
+        let counted = self.first_as("db: count", count).await;
         let counted: Option<Business> = counted.inspect_err(|_| {
             if let Some(counted) = last().as_mut() {
                 counted.good_until = began;

@@ -1,12 +1,12 @@
 //! How figures were over time.
 
-use super::{Store, StoreError, save::tables};
+use super::{FromRow, Store, StoreError, save::tables};
 use crate::RepoName;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Statement, Table, Transaction},
+    sql::{Database, Row, SqlError, Statement, Table, Transaction},
 };
 
 /// For how long figures are kept.
@@ -37,6 +37,17 @@ pub struct Metrics {
     pub forks: i64,
     /// The open issues.
     pub open_issues: i64,
+}
+
+impl FromRow for Moment {
+    fn from_row(row: &Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            at: row.get_as("at")?,
+            stars: row.get_as("stars")?,
+            forks: row.get_as("forks")?,
+            open_issues: row.get_as("open_issues")?,
+        })
+    }
 }
 
 impl<D: Database, T: Timer> Store<D, T> {
@@ -81,11 +92,10 @@ impl<D: Database, T: Timer> Store<D, T> {
     /// Those of the database.
     pub async fn history(&self, name: &RepoName) -> Result<Vec<Moment>, StoreError> {
         let history = Statement::new(
-            "SELECT taken_at AS at, stars, forks, open_issues AS openIssues FROM metrics WHERE name = ? ORDER BY taken_at",
+            "SELECT taken_at AS at, stars, forks, open_issues FROM metrics WHERE name = ? ORDER BY taken_at",
         );
         let history = history.bind(name.as_str());
-        let read = self.database.all_as(history);
-        self.monitored("db: read history", read).await
+        self.all_as("db: read history", history).await
     }
 
     /// Deletes the figures that are older than 90 days, and the scans and runs. Returns how many figures.

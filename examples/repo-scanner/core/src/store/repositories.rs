@@ -1,11 +1,11 @@
 //! Reading repositories.
 
-use super::{Query, Store, StoreError};
+use super::{FromRow, Query, Store, StoreError};
 use crate::RepoName;
 use serde::{Deserialize, Deserializer, Serialize};
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Json, Statement, Table},
+    sql::{Database, Json, Row, SqlError, Statement, Table},
 };
 
 /// The columns of a [`Stored`].
@@ -59,6 +59,25 @@ fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, 
     Json::deserialize(deserializer).map(|Json(topics)| topics)
 }
 
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            name: row.get_as("name")?,
+            full_name: row.get_as("full_name")?,
+            id: row.get_as("id")?,
+            description: row.get_as("description")?,
+            language: row.get_as("language")?,
+            topics: row.get_as::<Json<_>>("topics")?.0,
+            stars: row.get_as("stars")?,
+            forks: row.get_as("forks")?,
+            open_issues: row.get_as("open_issues")?,
+            pushed_at: row.get_as("pushed_at")?,
+            scanned_at: row.get_as("scanned_at")?,
+            analysis: row.get_as("analysis")?,
+        })
+    }
+}
+
 /// By the name that was asked for, or else by today's. With OR, SQLite reads all there are.
 fn by_name() -> String {
     let columns = COLUMNS.join(", ");
@@ -76,10 +95,8 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database.
     pub async fn repository(&self, name: &RepoName) -> Result<Option<Stored>, StoreError> {
-        let read = self
-            .database
-            .first_as(Statement::new(by_name()).bind(name.as_str()));
-        self.monitored("db: read repository", read).await
+        let read = Statement::new(by_name()).bind(name.as_str());
+        self.first_as("db: read repository", read).await
     }
 
     /// Returns the repositories with these names, in their order; what is not known is left out.
@@ -100,8 +117,8 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database.
     pub async fn find(&self, query: &Query, at_most: u32) -> Result<Vec<Stored>, StoreError> {
-        let read = self.database.all_as(query.statement(&COLUMNS, at_most));
-        self.monitored("db: read repositories", read).await
+        let read = query.statement(&COLUMNS, at_most);
+        self.all_as("db: read repositories", read).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! What was done by the clock, and how long it took.
 
-use super::{Store, StoreError};
+use super::{FromRow, Store, StoreError};
 use serde::{Deserialize, Deserializer, Serialize};
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Statement},
+    sql::{Database, Row, SqlError, Statement},
 };
 
 /// What is done by the clock.
@@ -34,6 +34,18 @@ pub struct Run {
     /// Whether it did what it was to do.
     #[serde(deserialize_with = "number")]
     pub is_ok: bool,
+}
+
+impl FromRow for Run {
+    fn from_row(row: &Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            job: row.get_as("job")?,
+            started_at: row.get_as("started_at")?,
+            took_ms: row.get_as("took_ms")?,
+            done: row.get_as("done")?,
+            is_ok: row.get_as::<i64>("is_ok")? != 0,
+        })
+    }
 }
 
 impl Recurring {
@@ -98,7 +110,6 @@ impl<D: Database, T: Timer> Store<D, T> {
             "SELECT job, started_at, took_ms, done, is_ok FROM runs \
              WHERE id IN (SELECT max(id) FROM runs GROUP BY job) ORDER BY job",
         );
-        let last = self.database.all_as(last);
-        self.monitored("db: read runs", last).await
+        self.all_as("db: read runs", last).await
     }
 }

@@ -1,12 +1,12 @@
 //! Scans that have begun, and what is left of them.
 
-use super::{Store, StoreError};
+use super::{FromRow, Store, StoreError};
 use crate::{RepoName, Target};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 use tower_egress::{
     Timer,
-    sql::{Database, DatabaseExt, Statement, Transaction, Value},
+    sql::{self, Database, SqlError, Statement, Transaction, Value},
 };
 
 /// How many repositories are put on a scan's list at a time.
@@ -91,7 +91,6 @@ pub struct Running {
     pub list: String,
 }
 
-#[derive(Deserialize)]
 struct Row {
     id: i64,
     state: ScanState,
@@ -103,6 +102,32 @@ struct Row {
     started_at: i64,
     finished_at: Option<i64>,
     worked_ms: u64,
+}
+
+impl FromRow for Running {
+    fn from_row(row: &sql::Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            id: row.get_as("id")?,
+            list: row.get_as("list")?,
+        })
+    }
+}
+
+impl FromRow for Row {
+    fn from_row(row: &sql::Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            id: row.get_as("id")?,
+            state: row.get_as("state")?,
+            why: row.get_as("why")?,
+            total: row.get_as("total")?,
+            scanned: row.get_as("scanned")?,
+            unchanged: row.get_as("unchanged")?,
+            failed: row.get_as("failed")?,
+            started_at: row.get_as("started_at")?,
+            finished_at: row.get_as("finished_at")?,
+            worked_ms: row.get_as("worked_ms")?,
+        })
+    }
 }
 
 impl<D: Database, T: Timer> Store<D, T> {
@@ -197,10 +222,15 @@ impl<D: Database, T: Timer> Store<D, T> {
 
     /// Tells whether a scan was told to end while its list was written. Otherwise another one has taken its place.
     async fn was_ended(&self, scan: i64) -> Result<bool, StoreError> {
-        let state = Statement::new("SELECT count(*) FROM scans WHERE id = ?").bind(scan);
-        let found = self.database.first_as::<u32>(state);
-        let found = self.monitored("db: read scan", found).await?;
-        Ok(found == Some(1))
+        struct Found(i64);
+        impl FromRow for Found {
+            fn from_row(row: &sql::Row) -> Result<Self, SqlError> {
+                row.get_as("found").map(Self)
+            }
+        }
+        let state = Statement::new("SELECT count(*) AS found FROM scans WHERE id = ?").bind(scan);
+        let found = self.first_as("db: read scan", state).await?;
+        Ok(matches!(found, Some(Found(1))))
     }
 
     /// Ends scans whose list is being written.
@@ -225,8 +255,8 @@ impl<D: Database, T: Timer> Store<D, T> {
     /// Those of the database.
     pub async fn running_scan(&self) -> Result<Option<Running>, StoreError> {
         let running = "SELECT id, list FROM scans WHERE state = 'running' LIMIT 1";
-        let running = self.database.first_as(Statement::new(running));
-        self.monitored("db: read scan", running).await
+        self.first_as("db: read scan", Statement::new(running))
+            .await
     }
 
     /// Returns the scan that is running, or else the one whose list is being written.
@@ -236,8 +266,7 @@ impl<D: Database, T: Timer> Store<D, T> {
     /// Those of the database.
     pub(crate) async fn begun_scan(&self) -> Result<Option<Running>, StoreError> {
         let begun = "SELECT id, list FROM scans WHERE state IN ('running', 'listing') ORDER BY state = 'running' DESC LIMIT 1";
-        let begun = self.database.first_as(Statement::new(begun));
-        self.monitored("db: read scan", begun).await
+        self.first_as("db: read scan", Statement::new(begun)).await
     }
 
     /// Returns the next of what a scan has to fetch, behind a place of its list.
@@ -251,19 +280,26 @@ impl<D: Database, T: Timer> Store<D, T> {
         behind: i64,
         at_most: u32,
     ) -> Result<Vec<Target>, StoreError> {
-        #[derive(Deserialize)]
         struct Row {
             place: i64,
             name: String,
             etag: Option<String>,
+        }
+        impl FromRow for Row {
+            fn from_row(row: &sql::Row) -> Result<Self, SqlError> {
+                Ok(Self {
+                    place: row.get_as("place")?,
+                    name: row.get_as("name")?,
+                    etag: row.get_as("etag")?,
+                })
+            }
         }
         let targets = Statement::new(
             "SELECT place, scan_targets.name AS name, etag FROM scan_targets \
              LEFT JOIN repositories USING (name) WHERE scan = ? AND place > ? ORDER BY place LIMIT ?",
         );
         let targets = targets.bind(scan).bind(behind).bind(at_most);
-        let rows = self.database.all_as(targets);
-        let rows: Vec<Row> = self.monitored("db: read scan", rows).await?;
+        let rows: Vec<Row> = self.all_as("db: read scan", targets).await?;
         let targets = rows.into_iter().filter_map(|row| {
             Some(Target {
                 // It was one when it was written.
@@ -316,26 +352,28 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database.
     pub async fn scan_status(&self) -> Result<ScanStatus, StoreError> {
-        #[derive(Deserialize)]
-        struct Reason {
-            reason: String,
-            count: u64,
+        struct Reason(String, u64);
+        impl FromRow for Reason {
+            fn from_row(row: &sql::Row) -> Result<Self, SqlError> {
+                Ok(Self(row.get_as("reason")?, row.get_as("count")?))
+            }
         }
         let last = Statement::new(
             "SELECT id, state, why, total, scanned, unchanged, failed, started_at, finished_at, worked_ms \
              FROM scans WHERE state <> 'listing' ORDER BY id DESC LIMIT 1",
         );
-        let last = self.monitored("db: read scan", self.database.first_as(last));
-        let last: Option<Row> = last.await?;
+        let last: Option<Row> = self.first_as("db: read scan", last).await?;
         let Some(row) = last else {
             return Ok(ScanStatus::default());
         };
         let reasons =
             "SELECT reason, count(*) AS count FROM failures WHERE scan = ? GROUP BY reason";
-        let reasons = self.database.all_as(Statement::new(reasons).bind(row.id));
-        let reasons: Vec<Reason> = self.monitored("db: read scan", reasons).await?;
+        let reasons = Statement::new(reasons).bind(row.id);
+        let reasons: Vec<Reason> = self.all_as("db: read scan", reasons).await?;
         let mut status = ScanStatus::of(row);
-        let reasons = reasons.into_iter().map(|row| (row.reason, row.count));
+        let reasons = reasons
+            .into_iter()
+            .map(|Reason(reason, count)| (reason, count));
         status.reasons.extend(reasons);
         Ok(status)
     }
