@@ -1,9 +1,10 @@
 // repo-scanner as a Worker: what happens to it while it scans, and by the clock.
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import { test } from "node:test";
 import { assertNoComplaint, pause, startLiar } from "./harness.mjs";
-import { QUOTA, assertFlawless, assertStoredOnce, names, originOfList, place, startScanner, untilTheEnd } from "./scanner.mjs";
+import { PAID, QUOTA, assertFlawless, assertStoredOnce, names, originOfList, place, startScanner, untilTheEnd } from "./scanner.mjs";
 
 const until = untilTheEnd();
 
@@ -106,4 +107,60 @@ test("a server that is gone is waited for, and the scan goes on when it is back"
   const scan = await scanner.ended();
   assert.equal(scan.state, "finished");
   assert.equal(scan.scanned + scan.failed, 60);
+});
+
+test("who was killed at work rests once: one that is forgotten meanwhile does not begin to rest again", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const settings = { quota: { github: { limit: 600, periodMs: 600_000, burst: 10, spacingMs: 100 } } };
+  const { home } = until(place());
+  const first = await startScanner(origin, { settings, home });
+  await first.begin(names.slice(0, 200));
+  for (let tries = 0; tries < 200 && (await origin.score()).requests < 5; tries += 1) await pause(50);
+  await first.kill();
+  const rests = [];
+  for (let life = 0; life < 2; life += 1) {
+    const scanner = await startScanner(origin, { settings, home });
+    await scanner.begin(names.slice(0, 200));
+    await pause(1000);
+    const { next } = await scanner.clock();
+    assert.ok(next - Date.now() > 500_000, `it does not rest: ${next - Date.now()} ms`);
+    rests.push(next);
+    await pause(3000);
+    await scanner.kill();
+  }
+  assert.ok(Math.abs(rests[1] - rests[0]) < 1000, `it rests until ${rests.join(", and then until ")}`);
+});
+
+test("a scan goes on although what is to be noted cannot be, more often than the platform tries an alarm again", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const scanner = until(await startScanner(origin, { limits: { ...PAID, brokenPuts: 2 } }));
+  await scanner.begin(names.slice(0, 20));
+  const scan = await scanner.ended();
+  assert.deepEqual([scan.state, scan.scanned], ["finished", 20]);
+  // By an alarm of its own, each: those that fail are tried six times again, and then forgotten.
+  assert.equal(scanner.said.filter((line) => line.includes("storage is broken") && line.includes("cannot go on")).length, 2, scanner.said.join("\n"));
+});
+
+test("a scan whose client leaves as it begins goes on", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const scanner = until(await startScanner(origin, { limits: { ...PAID, batchTakes: 700 } }));
+  await scanner.get("/api/status");
+  const leaving = new AbortController();
+  const begun = scanner.call("/api/scan", { method: "POST", body: JSON.stringify({ repos: names.slice(0, 20) }), signal: leaving.signal });
+  for (let tries = 0; tries < 100 && !(await scanner.row("SELECT id FROM scans")); tries += 1) await pause(20);
+  leaving.abort();
+  await assert.rejects(begun);
+  const scan = await scanner.ended(15);
+  assert.deepEqual([scan.state, scan.scanned], ["finished", 20]);
+});
+
+test("a header that is none is no reason to fail", async () => {
+  const scanner = until(await startScanner(until(await originOfList(...QUOTA))));
+  const { hostname, port } = new URL(scanner.url);
+  const answer = await new Promise((resolve, reject) => {
+    const socket = net.connect(Number(port), hostname, () => socket.write("GET /api/scan HTTP/1.1\r\nhost: a\r\nx: \x01\x7f\r\nconnection: close\r\n\r\n"));
+    let text = "";
+    socket.on("data", (data) => (text += data)).on("end", () => resolve(text)).on("error", reject);
+  });
+  assert.match(answer, /^HTTP\/1.1 (200|400) /);
 });

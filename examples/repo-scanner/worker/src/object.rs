@@ -14,8 +14,8 @@ use std::{cell::Cell, time::Duration};
 use tokio::sync::OnceCell;
 use tower_egress_worker::{Reply, until_disconnect};
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, console_error, console_log,
-    durable_object, wasm_bindgen,
+    DurableObject, Env, Error, Method, Request, Response, Result, State, console_error,
+    console_log, durable_object, wasm_bindgen,
 };
 
 /// Holds the stack, answers requests, and works on scans, a slice at each alarm.
@@ -49,6 +49,10 @@ impl DurableObject for Scanner {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
+        if request.method() == Method::Post || request.method() == Method::Delete {
+            // What has begun is to be worked on, whether or not somebody waits to hear of it.
+            return self.answer(request).await;
+        }
         let signal = request.inner().signal();
         // An object goes on when its client has gone.
         let answered = until_disconnect(&signal, self.answer(request)).await;
@@ -57,12 +61,13 @@ impl DurableObject for Scanner {
 
     async fn alarm(&self) -> Result<Response> {
         let next = match self.program().await {
-            Ok(program) => work::work(&self.state, program, &self.clock).await?,
+            Ok(program) => work::work(&self.state, program, &self.clock).await,
             Err(error) => {
                 console_error!("the scan cannot go on: {error}");
                 Some(work::after_failures(&self.clock))
             }
         };
+        // The platform tries an alarm that fails six times again, and never more: nothing but this fails it.
         if let Some(wait) = next {
             self.state.storage().set_alarm(wait).await?;
         }

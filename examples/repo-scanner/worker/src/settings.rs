@@ -1,5 +1,6 @@
 //! What the Worker is told by its configuration.
 
+use crate::work::ALARM;
 use http::Uri;
 use js_sys::{JSON, Reflect};
 use repo_scanner_core::{Operations, Slice};
@@ -207,6 +208,12 @@ impl SliceVars {
             return Err(Unusable(
                 "SETTINGS: slice: nothing can be done in it".into(),
             ));
+        }
+        if self.seconds > ALARM.as_secs() {
+            let most = ALARM.as_secs();
+            return Err(Unusable(format!(
+                "SETTINGS: slice: it takes at most {most} seconds"
+            )));
         }
         let mut slice = Slice::default();
         slice.repositories = self.repositories;

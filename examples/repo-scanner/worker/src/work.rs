@@ -4,32 +4,34 @@ use crate::{object::Clock, program::Program, rest::Rest};
 use futures_util::future::select;
 use repo_scanner_core::{Ended, JobError, Recurring, Summary};
 use std::{pin::pin, time::Duration};
-use tower_egress::{Clock as _, SleepUntil};
+use tower_egress::{Clock as _, Instant, SleepUntil};
 use tower_egress_worker::WorkerTimer;
-use worker::{Result, State, console_error, console_log};
+use worker::{State, console_error, console_log};
 
 /// How often is looked at how it is going.
 const LOOK: Duration = Duration::from_secs(1);
 /// A pause that is longer is slept through by nobody: the alarm is set to its end.
 const LONG: Duration = Duration::from_secs(20);
+/// How long an alarm may take in all: the platform ends it after 15 minutes, and what is under way by then has to be stored.
+pub(crate) const ALARM: Duration = Duration::from_secs(780);
 /// How long is waited after a failure, twice as long after each that follows, and at most.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const MOST: Duration = Duration::from_secs(300);
 
 /// Works on the scan that has begun, if one has, for as long as an invocation may; has repositories described when it is done.
 /// Returns in how long to go on.
-pub(crate) async fn work(
-    state: &State,
-    program: &Program,
-    clock: &Clock,
-) -> Result<Option<Duration>> {
+pub(crate) async fn work(state: &State, program: &Program, clock: &Clock) -> Option<Duration> {
+    let started = WorkerTimer::new().now();
     clock.is_wanted.set(false);
     if let Some(pause) = long_pause(program) {
-        return Ok(Some(pause));
+        return Some(pause);
     }
     // The platform runs one alarm at a time, and does not drop what it ends.
     program.web.scans.forget_worker();
-    Rest::begin(state).await?;
+    if let Err(error) = Rest::begin(state).await {
+        console_error!("the scan cannot go on: {error}");
+        return Some(after_failures(clock));
+    }
     program.budget.refill(program.settings.operations);
     let worked = slice(program).await;
     let analyses = match &worked {
@@ -37,10 +39,13 @@ pub(crate) async fn work(
         _ => false,
     };
     if analyses {
-        analyse(program, clock).await;
+        analyse(program, clock, started + ALARM).await;
     }
-    Rest::end(state, program).await?;
-    Ok(match worked {
+    if let Err(error) = Rest::end(state, program).await {
+        // It stays noted that somebody works: who comes next rests longer than it has to.
+        console_error!("until when to rest cannot be noted: {error}");
+    }
+    match worked {
         Ok(None | Some((_, Ended::Finished))) => {
             clock.failures.set(0);
             None
@@ -57,7 +62,7 @@ pub(crate) async fn work(
             console_error!("the scan cannot go on: {error}");
             Some(after_failures(clock))
         }
-    })
+    }
 }
 
 /// In how long to try again.
@@ -99,10 +104,11 @@ fn long_pause(program: &Program) -> Option<Duration> {
 }
 
 /// With what is left of the budget, and of the time, and until somebody wants a scan.
-async fn analyse(program: &Program, clock: &Clock) {
+async fn analyse(program: &Program, clock: &Clock, at_latest: Instant) {
     let timer = WorkerTimer::new();
     let over = async {
         let until = timer.now() + program.settings.slice.time.unwrap_or(MOST).min(MOST);
+        let until = until.min(at_latest);
         let time = async {
             while timer.now() < until && !clock.is_wanted.get() {
                 SleepUntil::new(timer, timer.now() + LOOK).await;
