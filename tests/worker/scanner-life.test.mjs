@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { test } from "node:test";
 import { assertNoComplaint, pause, startLiar } from "./harness.mjs";
-import { PAID, QUOTA, assertFlawless, assertStoredOnce, names, originOfList, place, startScanner, untilTheEnd } from "./scanner.mjs";
+import { PAID, QUOTA, assertFlawless, assertStoredOnce, assertWithin, names, originOfList, place, startScanner, untilTheEnd } from "./scanner.mjs";
 
 const until = untilTheEnd();
 
@@ -163,4 +163,50 @@ test("a header that is none is no reason to fail", async () => {
     socket.on("data", (data) => (text += data)).on("end", () => resolve(text)).on("error", reject);
   });
   assert.match(answer, /^HTTP\/1.1 (200|400) /);
+});
+
+/** A server whose first answers do not come whole, or not soon. */
+const startTroublesome = (answer) => startLiar((socket, request) => {
+  const name = /\/repos\/(\S+)/.exec(request)[1];
+  const body = `{"id":1,"full_name":"${name}","stargazers_count":1,"forks_count":1,"open_issues_count":1}`;
+  answer(socket, name, (length) => `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${length ?? body.length}\r\n\r\n${body}`);
+});
+
+test("a scan gets on although none of what a slice takes up is done within its fetches", async () => {
+  const broken = new Set(names.slice(0, 16));
+  const server = until(await startTroublesome((socket, name, response) => (broken.has(name) ? socket.end(response(1000)) : socket.write(response()))));
+  const limits = { fetches: 20, statements: 50 };
+  const settings = { slice: limits, quota: { github: { limit: 600, periodMs: 1010 } } };
+  const scanner = until(await startScanner(server, { limits, settings }));
+  await scanner.begin(names.slice(0, 24));
+  for (let tries = 0; tries < 300 && (await scanner.row("SELECT scanned + failed AS n FROM scans")).n === 0; tries += 1) await pause(100);
+  const { scanned, failed } = await scanner.row("SELECT scanned, failed FROM scans");
+  assert.ok(scanned + failed > 0, `nothing is done in ${(await scanner.alarms()).length} alarms`);
+  assertWithin(await scanner.alarms(), limits);
+});
+
+test("a scan gets on although nothing is done within the time of a slice", async () => {
+  const server = until(await startTroublesome((socket, _, response) => setTimeout(() => socket.write(response()), 1500)));
+  const scanner = until(await startScanner(server, { settings: { slice: { seconds: 1 } } }));
+  await scanner.begin(names.slice(0, 4));
+  for (let tries = 0; tries < 300 && (await scanner.row("SELECT scanned AS n FROM scans")).n === 0; tries += 1) await pause(100);
+  const { scanned } = await scanner.row("SELECT scanned FROM scans");
+  assert.ok(scanned > 0, `nothing is done in ${(await scanner.alarms()).length} alarms`);
+});
+
+test("a scan that has lost its alarm goes on when somebody looks", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const { home } = until(place());
+  const before = await startScanner(origin, { home });
+  await before.get("/api/scan");
+  // As if it had begun, and all was lost before the alarm was set.
+  await before.database.batch([
+    before.database.prepare("INSERT INTO scans (state, list, total, started_at) VALUES ('running', 'x', 2, 1)"),
+    ...names.slice(0, 2).map((name, place) => before.database.prepare("INSERT INTO scan_targets (scan, place, name) SELECT max(id), ?, ? FROM scans").bind(place, name)),
+  ]);
+  await before.kill();
+  const scanner = until(await startScanner(origin, { home }));
+  await scanner.get("/api/scan");
+  const scan = await scanner.ended(10);
+  assert.deepEqual([scan.state, scan.scanned], ["finished", 2]);
 });

@@ -34,6 +34,8 @@ pub(crate) struct Scanner {
 pub(crate) struct Clock {
     /// How often in a row an alarm could do nothing.
     pub(crate) failures: Cell<u32>,
+    /// Whether the last slice was over before anything was done.
+    pub(crate) is_stuck: Cell<bool>,
     /// Whether somebody wants something to be done.
     pub(crate) is_wanted: Cell<bool>,
 }
@@ -81,9 +83,26 @@ impl Scanner {
             let program = Program::new(&self.env).await?;
             let kept = Rest::keep_to(&self.state, &program).await;
             kept.map_err(NoProgram::Storage)?;
+            self.go_on(&program).await?;
             Ok(program)
         };
         self.program.get_or_try_init(new).await
+    }
+
+    /// Has a scan go on that has no alarm any more: whoever began it was ended before there was one, or the platform has tried
+    /// the last one often enough.
+    async fn go_on(&self, program: &Program) -> Result<(), NoProgram> {
+        let running = program.web.scans.store().running_scan().await;
+        if running.map_err(NoProgram::Store)?.is_none() {
+            return Ok(());
+        }
+        let storage = self.state.storage();
+        let alarm = storage.get_alarm().await.map_err(NoProgram::Storage)?;
+        if alarm.is_some() {
+            return Ok(());
+        }
+        let set = storage.set_alarm(Duration::ZERO).await;
+        set.map_err(NoProgram::Storage)
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {

@@ -14,6 +14,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(20);
 /// How long an alarm may take in all: the platform ends it after 15 minutes, and what is under way by then has to be stored.
 pub(crate) const ALARM: Duration = Duration::from_secs(780);
+/// How long one repository may take after a slice in which none was done: some attempts of 30 s.
+const ENOUGH: Duration = Duration::from_secs(120);
 /// How long is waited after a failure, twice as long after each that follows, and at most.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const MOST: Duration = Duration::from_secs(300);
@@ -33,7 +35,11 @@ pub(crate) async fn work(state: &State, program: &Program, clock: &Clock) -> Opt
         return Some(after_failures(clock));
     }
     program.budget.refill(program.settings.operations);
-    let worked = slice(program).await;
+    let worked = slice(program, clock).await;
+    let is_over =
+        |(summary, ended): &(Summary, Ended)| *ended == Ended::SliceOver && summary.done() == 0;
+    let is_stuck = matches!(&worked, Ok(Some(worked)) if is_over(worked));
+    clock.is_stuck.set(is_stuck);
     let analyses = match &worked {
         Ok(Some((_, Ended::Finished))) => program.settings.analyse > 0,
         _ => false,
@@ -52,6 +58,10 @@ pub(crate) async fn work(state: &State, program: &Program, clock: &Clock) -> Opt
         }
         Ok(Some((_, Ended::ServerGone(why)))) => {
             console_log!("the scan waits for the server: {why}");
+            Some(after_failures(clock))
+        }
+        Ok(Some(_)) if is_stuck => {
+            console_log!("a slice is over before anything is done: the next is of one repository");
             Some(after_failures(clock))
         }
         Ok(Some(_)) => {
@@ -73,7 +83,7 @@ pub(crate) fn after_failures(clock: &Clock) -> Duration {
     wait.min(MOST)
 }
 
-async fn slice(program: &Program) -> Result<Option<(Summary, Ended)>, JobError> {
+async fn slice(program: &Program, clock: &Clock) -> Result<Option<(Summary, Ended)>, JobError> {
     let scans = &program.web.scans;
     // Nobody waits here for an hour.
     let paused = async {
@@ -83,7 +93,13 @@ async fn slice(program: &Program) -> Result<Option<(Summary, Ended)>, JobError> 
             SleepUntil::new(timer, timer.now() + LOOK).await;
         }
     };
-    let work = scans.work(program.settings.slice, |_| {}, paused);
+    let mut slice = program.settings.slice;
+    if clock.is_stuck.get() {
+        // What it takes up is begun again and again, unless it is let finish.
+        slice.repositories = Some(1);
+        slice.time = slice.time.map(|time| time.max(ENOUGH));
+    }
+    let work = scans.work(slice, |_| {}, paused);
     let done = |worked: &Option<(Summary, Ended)>| Some(worked.as_ref()?.0.done());
     let worked = scans.store().recorded(Recurring::Slice, work, done).await;
     if let Ok(Some((summary, _))) = &worked {
