@@ -210,3 +210,33 @@ test("a scan that has lost its alarm goes on when somebody looks", async () => {
   const scan = await scanner.ended(10);
   assert.deepEqual([scan.state, scan.scanned], ["finished", 2]);
 });
+
+test("whatever numbers and texts a server tells, they do not keep the others from being stored", async () => {
+  const odd = [
+    '"id":9223372036854775807,"stargazers_count":1152921504606846977,"description":"a"',
+    '"id":-9223372036854775808,"stargazers_count":-1,"description":"\\u0000 \\u0000"',
+    '"id":9007199254740993,"stargazers_count":9007199254740992,"description":"?1 $1 :a \'"',
+    `"id":1,"stargazers_count":1,"description":${JSON.stringify("\u{10ffff}\u2028".repeat(5000))}`,
+    '"id":1e400,"stargazers_count":1',
+    '"id":1.5,"stargazers_count":1',
+  ];
+  let asked = 0;
+  const server = until(await startLiar((socket, request) => {
+    const name = /\/repos\/(\S+)/.exec(request)[1];
+    const body = Buffer.from(`{${odd[asked++] ?? '"id":1,"stargazers_count":1'},"full_name":"${name}","forks_count":1,"open_issues_count":1}`);
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\netag: "${"e".repeat(10_000)}"\r\ncontent-length: ${body.length}\r\n\r\n`);
+    socket.write(body);
+  }));
+  const settings = { quota: { github: { limit: 600, periodMs: 1010 } } };
+  const scanner = until(await startScanner(server, { settings }));
+  await scanner.begin(names.slice(0, 40));
+  const scan = await scanner.ended(20);
+  assert.deepEqual([scan.state, scan.scanned + scan.failed], ["finished", 40]);
+  assert.ok(scan.scanned >= 34, `${scan.scanned} stored`);
+  // And what is stored can be told.
+  assert.equal((await scanner.get("/api/repos?limit=100")).repos?.length ?? scan.scanned, scan.scanned);
+  for (const { name } of await scanner.rows("SELECT name FROM repositories")) {
+    const answer = await scanner.call(`/api/repos/${name}`);
+    assert.equal(answer.status, 200, await answer.text());
+  }
+});
