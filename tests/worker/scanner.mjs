@@ -19,6 +19,13 @@ import * as worker from "./index.js";
 const limits = ${JSON.stringify(limits)};
 const alarms = [];
 let spent = null;
+let brokenPuts = limits.brokenPuts ?? 0;
+/** What was done is heard of later. */
+async function late(done) {
+  const what = await done;
+  if (limits.batchTakes) await new Promise((resolve) => setTimeout(resolve, limits.batchTakes));
+  return what;
+}
 
 function spend(what, count) {
   if (spent === null) return;
@@ -50,7 +57,7 @@ const database = (real) => new Proxy(real, {
   get(_, key) {
     if (key === "constructor") return real.constructor;
     if (key === "prepare") return (sql) => statement(real.prepare(sql));
-    if (key === "batch") return (list) => (spend("statements", list.length), real.batch(list.map((one) => statements.get(one))));
+    if (key === "batch") return (list) => (spend("statements", list.length), late(real.batch(list.map((one) => statements.get(one)))));
     const value = real[key];
     return typeof value === "function" ? value.bind(real) : value;
   },
@@ -60,6 +67,8 @@ export class Scanner extends worker.Scanner {
   constructor(state, env) {
     super(state, { ...env, DB: database(env.DB) });
     this.nextAlarm = () => state.storage.getAlarm();
+    const put = state.storage.put.bind(state.storage);
+    state.storage.put = (...what) => (brokenPuts-- > 0 ? Promise.reject(new Error("storage is broken")) : put(...what));
   }
   async alarm(...rest) {
     spent = { fetches: 0, statements: 0, broken: 0, began: Date.now() };

@@ -14,8 +14,8 @@ use std::{cell::Cell, time::Duration};
 use tokio::sync::OnceCell;
 use tower_egress_worker::{Reply, until_disconnect};
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, console_error, console_log,
-    durable_object, wasm_bindgen,
+    DurableObject, Env, Error, Method, Request, Response, Result, State, console_error,
+    console_log, durable_object, wasm_bindgen,
 };
 
 /// Holds the stack, answers requests, and works on scans, a slice at each alarm.
@@ -34,6 +34,8 @@ pub(crate) struct Scanner {
 pub(crate) struct Clock {
     /// How often in a row an alarm could do nothing.
     pub(crate) failures: Cell<u32>,
+    /// Whether the last slice was over before anything was done.
+    pub(crate) is_stuck: Cell<bool>,
     /// Whether somebody wants something to be done.
     pub(crate) is_wanted: Cell<bool>,
 }
@@ -49,6 +51,10 @@ impl DurableObject for Scanner {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
+        if request.method() == Method::Post || request.method() == Method::Delete {
+            // What has begun is to be worked on, whether or not somebody waits to hear of it.
+            return self.answer(request).await;
+        }
         let signal = request.inner().signal();
         // An object goes on when its client has gone.
         let answered = until_disconnect(&signal, self.answer(request)).await;
@@ -57,12 +63,13 @@ impl DurableObject for Scanner {
 
     async fn alarm(&self) -> Result<Response> {
         let next = match self.program().await {
-            Ok(program) => work::work(&self.state, program, &self.clock).await?,
+            Ok(program) => work::work(&self.state, program, &self.clock).await,
             Err(error) => {
                 console_error!("the scan cannot go on: {error}");
                 Some(work::after_failures(&self.clock))
             }
         };
+        // The platform tries an alarm that fails six times again, and never more: nothing but this fails it.
         if let Some(wait) = next {
             self.state.storage().set_alarm(wait).await?;
         }
@@ -76,9 +83,26 @@ impl Scanner {
             let program = Program::new(&self.env).await?;
             let kept = Rest::keep_to(&self.state, &program).await;
             kept.map_err(NoProgram::Storage)?;
+            self.go_on(&program).await?;
             Ok(program)
         };
         self.program.get_or_try_init(new).await
+    }
+
+    /// Has a scan go on that has no alarm any more: whoever began it was ended before there was one, or the platform has tried
+    /// the last one often enough.
+    async fn go_on(&self, program: &Program) -> Result<(), NoProgram> {
+        let running = program.web.scans.store().running_scan().await;
+        if running.map_err(NoProgram::Store)?.is_none() {
+            return Ok(());
+        }
+        let storage = self.state.storage();
+        let alarm = storage.get_alarm().await.map_err(NoProgram::Storage)?;
+        if alarm.is_some() {
+            return Ok(());
+        }
+        let set = storage.set_alarm(Duration::ZERO).await;
+        set.map_err(NoProgram::Storage)
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame};
 use http_body_util::{Either, Empty, StreamBody};
 use tower_egress::BoxError;
@@ -17,7 +17,10 @@ pub(crate) fn read(
         .method(request.inner().method().as_str())
         .uri(request.inner().url());
     for (name, value) in request.headers() {
-        read = read.header(name, value);
+        // What is no header to HTTP is none to this program.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            read = read.header(name, value);
+        }
     }
     let body = match request.inner().body() {
         None => Either::Left(Empty::new()),

@@ -1,6 +1,9 @@
 //! What the Worker is told by its configuration.
 
-use crate::members::{Members, Place};
+use crate::{
+    members::{Members, Place},
+    work::ALARM,
+};
 use http::Uri;
 use js_sys::{JSON, Reflect};
 use repo_scanner_core::{Operations, Slice};
@@ -243,6 +246,12 @@ impl SliceVars {
             return Err(Unusable(
                 "SETTINGS: slice: nothing can be done in it".into(),
             ));
+        }
+        if self.seconds > ALARM.as_secs() {
+            let most = ALARM.as_secs();
+            return Err(Unusable(format!(
+                "SETTINGS: slice: it takes at most {most} seconds"
+            )));
         }
         let mut slice = Slice::default();
         slice.repositories = self.repositories;

@@ -34,9 +34,12 @@ pub struct Repository {
 const MAX_TEXT: usize = 4_000;
 const MAX_TOPICS: usize = 100;
 const MAX_TOPIC: usize = 200;
+/// The largest number that is the same in every database: D1 has floats, and those beyond may be rounded, so that whoever reads
+/// a row of them would be refused.
+const MAX_NUMBER: i64 = (1 << 53) - 1;
 
 impl Repository {
-    /// Cuts off what is longer than any repository's.
+    /// Cuts off what is longer, or larger, than any repository's.
     pub(crate) fn within_bounds(mut self) -> Self {
         cut(&mut self.full_name, MAX_TOPIC);
         for text in [
@@ -50,6 +53,14 @@ impl Repository {
         self.topics
             .iter_mut()
             .for_each(|topic| cut(topic, MAX_TOPIC));
+        for number in [
+            &mut self.id,
+            &mut self.stars,
+            &mut self.forks,
+            &mut self.open_issues,
+        ] {
+            *number = (*number).clamp(-MAX_NUMBER, MAX_NUMBER);
+        }
         self
     }
 }
@@ -74,9 +85,9 @@ mod tests {
             full_name: "é".repeat(150),
             description: Some("€".repeat(2_000)),
             language: None,
-            stars: 1,
-            forks: 1,
-            open_issues: 1,
+            stars: i64::MAX,
+            forks: i64::MIN,
+            open_issues: 1 << 53,
             topics: vec!["a".repeat(300); 300],
             pushed_at: Some("2026".to_owned()),
         };
@@ -85,6 +96,9 @@ mod tests {
         assert_eq!(cut.description.unwrap().len(), 3_999);
         assert_eq!((cut.topics.len(), cut.topics[0].len()), (100, 200));
         assert_eq!(cut.pushed_at.as_deref(), Some("2026"));
+        let numbers = [cut.id, cut.stars, cut.forks, cut.open_issues];
+        let most = 9_007_199_254_740_991;
+        assert_eq!(numbers, [1, most, -most, most]);
     }
 
     #[test]
