@@ -81,8 +81,8 @@ where
         let mut said = None;
         for (name, value) in &parts.headers {
             let value = str::from_utf8(value.as_bytes());
-            let value =
-                value.map_err(|_| InvalidReply(format!("the header {name} is not UTF-8")))?;
+            let value = value
+                .map_err(|_| InvalidReply(format!("the header {} is not UTF-8", name.as_str())))?;
             if name == CONTENT_LENGTH {
                 said = Some(value);
             } else if name != TRANSFER_ENCODING {

@@ -86,8 +86,23 @@ fn write_common(value: &Value, out: &mut String) {
 fn number(real: f64) -> String {
     match real.fract() == 0.0 {
         true => format!("n{real:.0}").replace("n-0", "n0"),
-        false => format!("r{real:.14e}"),
+        false => digits(real),
     }
+}
+
+/// Writes 15 digits of a number that is no integer, or fewer of one that has few. The formatter of exponents, which could do
+/// this, is needed nowhere else, and is sent to a Worker at each start.
+fn digits(real: f64) -> String {
+    let shortest = real.abs().to_string();
+    let (whole, fraction) = shortest.split_once('.').unwrap_or((&shortest, ""));
+    let places = match whole {
+        "0" => 15 + fraction.len() - fraction.trim_start_matches('0').len(),
+        // Of which some digits are before the point that do not count: all of these may be equal.
+        _ if whole.len() > 14 => return "r".to_owned(),
+        _ => 15 - whole.len(),
+    };
+    // What is rounded up to a power of ten has a digit more.
+    format!("r{}", format!("{real:.places$}").trim_end_matches('0'))
 }
 
 fn write_part(text: &str, out: &mut String) {
@@ -129,12 +144,39 @@ mod tests {
         assert_eq!(seen("aB", "Ab  "), Seen::Perhaps);
         assert_eq!(seen(0.5, ".5"), Seen::Perhaps);
         assert_eq!(seen(0.1 + 0.2, 0.3), Seen::Perhaps);
+        assert_eq!(
+            seen(9.999_999_999_999_998, "10.000000000000002"),
+            Seen::Perhaps
+        );
+        assert_eq!(seen(-1.000_000_000_000_000_2e-5, "-.00001"), Seen::Perhaps);
+        assert_eq!(seen(4e15 + 0.5, 4e15 + 1.5), Seen::Perhaps);
         assert_eq!(seen("1e400", "-1e-9"), Seen::Never);
         assert_eq!(seen("1e400", "1e999"), Seen::Perhaps);
         assert_eq!(
             seen(9_007_199_254_740_992_i64, 9_007_199_254_740_992.0),
             Seen::Perhaps
         );
+    }
+
+    #[test]
+    fn numbers_are_as_equal_as_their_first_15_digits() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..20_000 {
+            let one = f64::from_bits(random.u64(..));
+            let scale = 10_f64.powi(random.i32(-20..14)) * f64::from(random.u32(1..1000));
+            let one = if random.bool() { one } else { scale };
+            let steps = random.u64(0..40);
+            let other = f64::from_bits(one.to_bits().wrapping_add(steps).wrapping_sub(20));
+            if !(one.is_finite() && other.is_finite())
+                || [one, other]
+                    .iter()
+                    .any(|of| of.abs() >= 1e14 || of.fract() == 0.0)
+            {
+                continue;
+            }
+            let is_same = format!("{one:.14e}") == format!("{other:.14e}");
+            assert_eq!(digits(one) == digits(other), is_same, "{one:e} {other:e}");
+        }
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub(crate) fn write(parts: &request::Parts) -> Result<String, FetchError> {
         }
         // What is no UTF-8 cannot be said in JavaScript; a server would get something else.
         let value = str::from_utf8(value.as_bytes());
-        let value = value.map_err(|_| invalid(format!("the header {name} is not UTF-8")))?;
+        let value =
+            value.map_err(|_| invalid(format!("the header {} is not UTF-8", name.as_str())))?;
         // The runtime joins lines by commas, which is right for all others: RFC 6265, section 5.4.
         let parts = if *name == COOKIE && last == Some(name) {
             ["; ", "", "", value]
@@ -97,7 +98,7 @@ pub(crate) fn read(
         }
         let value =
             HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes()));
-        let value = value.map_err(|_| invalid(format!("the header {name}")))?;
+        let value = value.map_err(|_| invalid(format!("the header {}", name.as_str())))?;
         headers.append(name, value);
     }
     let (mut parts, ()) = http::Response::new(()).into_parts();

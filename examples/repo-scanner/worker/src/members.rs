@@ -3,7 +3,7 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor},
 };
 use std::{fmt, num::NonZeroUsize};
 use tower_egress::flags;
@@ -18,7 +18,7 @@ pub(crate) struct Members<'a> {
 /// Where a value goes. What is not there leaves it as it is.
 pub(crate) enum Place<'a> {
     Text(&'a mut Option<String>),
-    Some(&'a mut Option<NonZeroUsize>),
+    NotZero(&'a mut Option<NonZeroUsize>),
     Small(&'a mut u32),
     MaybeSmall(&'a mut Option<u32>),
     Large(&'a mut u64),
@@ -68,18 +68,80 @@ impl<'de> DeserializeSeed<'de> for &mut Place<'_> {
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
         match self {
             Place::Text(text) => **text = Deserialize::deserialize(from)?,
-            Place::Some(number) => **number = Deserialize::deserialize(from)?,
-            Place::Small(number) => **number = Deserialize::deserialize(from)?,
-            Place::MaybeSmall(number) => **number = Deserialize::deserialize(from)?,
-            Place::Large(number) => **number = Deserialize::deserialize(from)?,
-            Place::MaybeLarge(number) => **number = Deserialize::deserialize(from)?,
             Place::Flags(flags) => **flags = Deserialize::deserialize(from)?,
             Place::Object(members) => members.deserialize(from)?,
             Place::MaybeObject(is_there, members) => {
                 **is_there = true;
                 members.deserialize(from)?;
             }
+            number => {
+                let (least, what) = match number {
+                    Place::NotZero(_) => (1, "a nonzero usize"),
+                    Place::Small(_) | Place::MaybeSmall(_) => (0, "u32"),
+                    _ => (0, "u64"),
+                };
+                let most = if what == "u64" {
+                    u64::MAX
+                } else {
+                    u32::MAX.into()
+                };
+                if let Some(read) = from.deserialize_option(Number { least, most, what })? {
+                    number.set(read);
+                }
+            }
         }
         Ok(())
+    }
+}
+
+impl Place<'_> {
+    /// Sets a number, which is in its range.
+    fn set(&mut self, number: u64) {
+        let small = u32::try_from(number).unwrap_or(u32::MAX);
+        match self {
+            Self::NotZero(place) => {
+                let number = usize::try_from(number).unwrap_or(usize::MAX);
+                **place = NonZeroUsize::new(number);
+            }
+            Self::Small(place) => **place = small,
+            Self::MaybeSmall(place) => **place = Some(small),
+            Self::Large(place) => **place = number,
+            Self::MaybeLarge(place) => **place = Some(number),
+            Self::Text(_) | Self::Flags(_) | Self::Object(_) | Self::MaybeObject(..) => {}
+        }
+    }
+}
+
+/// A number, of whatever type, or null for none.
+struct Number {
+    least: u64,
+    most: u64,
+    what: &'static str,
+}
+
+impl<'de> Visitor<'de> for Number {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_none<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, number: D) -> Result<Option<u64>, D::Error> {
+        number.deserialize_u64(self)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Option<u64>, E> {
+        match (self.least..=self.most).contains(&number) {
+            true => Ok(Some(number)),
+            false => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Option<u64>, E> {
+        Err(E::invalid_value(Unexpected::Signed(number), &self))
     }
 }

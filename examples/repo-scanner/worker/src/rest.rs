@@ -33,7 +33,8 @@ impl Rest {
             let pause = limits.get(api).and_then(|limit| limit.paused_for_ms);
             let pause = Duration::from_secs_f64(pause.unwrap_or_default() / 1000.0);
             let until = WorkerTimer::new().unix_time() + pause.max(quota.period());
-            lines += &format!("{api} {}\n", until.as_millis());
+            let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+            lines += &format!("{api} {until}\n");
         }
         state.storage().put_raw(KEY, lines).await
     }

@@ -194,7 +194,7 @@ impl Vars {
         ];
         let mut places = [
             Place::Text(&mut vars.origin),
-            Place::Some(&mut vars.concurrency),
+            Place::NotZero(&mut vars.concurrency),
             Place::Small(&mut vars.analyse),
             Place::Object(Members {
                 names: &["github", "anthropic"],

@@ -4,7 +4,7 @@ use super::{Store, StoreError, Stored, repositories::COLUMNS};
 use crate::RepoName;
 use tower_egress::{
     Timer,
-    sql::{Database, Statement, Table},
+    sql::{Database, Statement, Table, Transaction},
 };
 
 impl<D: Database, T: Timer> Store<D, T> {
@@ -29,13 +29,18 @@ impl<D: Database, T: Timer> Store<D, T> {
     ///
     /// Those of the database.
     pub async fn save_analyses(&self, analyses: &[(RepoName, String)]) -> Result<(), StoreError> {
+        if analyses.is_empty() {
+            return Ok(());
+        }
         let now = self.now();
         let table = Table::new("repositories", ["name", "analysis", "analysed_at"]);
         let table = table.with_key(["name"]);
         let rows = analyses.iter();
         let rows = rows.map(|(name, analysis)| (name.as_str(), analysis.as_str(), now));
-        let update = table.update(&self.database, rows);
-        self.monitored("db: save analyses", update).await.map(drop)
+        let mut update = Transaction::new();
+        update.push_all(table.update_statements(&self.database.limits(), rows)?);
+        let updated = self.monitored("db: save analyses", update.commit(&self.database));
+        updated.await.map(drop)
     }
 
     /// Notes that it was tried to have some repositories described, so that others come before them.

@@ -4,7 +4,7 @@ use super::{Problem, Web, Whole, pages};
 use crate::{Cursor, Moment, Order, Query, RepoName, Sort, Store, StoreError, Stored};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use http::{HeaderValue, Request, Response, StatusCode, header::LINK};
+use http::{HeaderValue, Request, Response, header::LINK};
 use http_body::Body;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -178,17 +178,19 @@ struct Wanted {
 
 impl Wanted {
     fn of(text: &str) -> Result<Self, Problem> {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(text)
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the query is not well-formed"))?;
+        let pairs = form_urlencoded::parse(text.as_bytes());
         let mut wanted = Self {
             query: Query::default(),
             limit: None,
         };
         let mut seen = Vec::new();
         for (name, value) in pairs {
-            wanted.take(&name, value)?;
+            wanted.take(&name, value.into_owned())?;
             if seen.contains(&name) {
-                return Err(Problem::field(name, "it is given more than once"));
+                return Err(Problem::field(
+                    name.into_owned(),
+                    "it is given more than once",
+                ));
             }
             seen.push(name);
         }
