@@ -240,3 +240,24 @@ test("whatever numbers and texts a server tells, they do not keep the others fro
     assert.equal(answer.status, 200, await answer.text());
   }
 });
+
+test("a scan goes on that has begun although the database did not say so", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const scanner = until(await startScanner(origin));
+  await scanner.get("/api/scan");
+  await scanner.call("/__break?after");
+  const lost = await scanner.call("/api/scan", { method: "POST", body: JSON.stringify({ repos: names.slice(0, 20) }) });
+  assert.equal(lost.status, 503, await lost.text());
+  const scan = await scanner.ended(10);
+  assert.deepEqual([scan.state, scan.scanned], ["finished", 20]);
+});
+
+test("what the clock asks for is not left out because a database is away for a moment", async () => {
+  const origin = until(await originOfList(...QUOTA));
+  const scanner = until(await startScanner(origin));
+  await scanner.get("/api/scan");
+  await scanner.call("/__break?before");
+  await (await scanner.miniflare.getWorker()).scheduled({ cron: "0 3 * * *", scheduledTime: new Date() });
+  const scan = await scanner.ended();
+  assert.deepEqual([scan.list, scan.state, scan.scanned], ["catalogue", "finished", 1200]);
+});
