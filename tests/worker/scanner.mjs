@@ -20,9 +20,15 @@ const limits = ${JSON.stringify(limits)};
 const alarms = [];
 let spent = null;
 let brokenPuts = limits.brokenPuts ?? 0;
-/** What was done is heard of later. */
-async function late(done) {
-  const what = await done;
+let broken = null;
+
+/** What was done is heard of later, or never; or it is not done. */
+async function late(run) {
+  const how = broken;
+  broken = null;
+  if (how === "before") throw new Error("D1_ERROR: Network connection lost.");
+  const what = await run();
+  if (how === "after") throw new Error("D1_ERROR: Network connection lost.");
   if (limits.batchTakes) await new Promise((resolve) => setTimeout(resolve, limits.batchTakes));
   return what;
 }
@@ -57,7 +63,7 @@ const database = (real) => new Proxy(real, {
   get(_, key) {
     if (key === "constructor") return real.constructor;
     if (key === "prepare") return (sql) => statement(real.prepare(sql));
-    if (key === "batch") return (list) => (spend("statements", list.length), late(real.batch(list.map((one) => statements.get(one)))));
+    if (key === "batch") return (list) => (spend("statements", list.length), late(() => real.batch(list.map((one) => statements.get(one)))));
     const value = real[key];
     return typeof value === "function" ? value.bind(real) : value;
   },
@@ -80,6 +86,8 @@ export class Scanner extends worker.Scanner {
     }
   }
   async fetch(request) {
+    // The next transaction.
+    if (new URL(request.url).pathname === "/__break") return (broken = new URL(request.url).search.slice(1)), new Response();
     if (new URL(request.url).pathname === "/__alarms") return Response.json({ alarms, next: await this.nextAlarm() });
     return super.fetch(request);
   }

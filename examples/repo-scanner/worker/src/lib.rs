@@ -10,10 +10,20 @@ mod settings;
 mod work;
 
 use cron::Cron;
+use std::time::Duration;
+use tower_egress::{Clock, SleepUntil};
+use tower_egress_worker::WorkerTimer;
 use worker::{
     Context, Env, Method, Request, Response, Result, ScheduleContext, ScheduledEvent, Stub,
     console_error, event,
 };
+
+/// How long is waited after each time that the clock was not heard.
+const WAITS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
 
 /// The one object. Two would each keep to the limits of an API, and together break them.
 fn scanner(env: &Env) -> Result<Stub> {
@@ -32,7 +42,7 @@ async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
 #[event(scheduled)]
 async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     let cron = Cron::of(&event.cron());
-    let woken = async {
+    let wake = async || {
         let url = format!("http://scanner{}", cron.path());
         let request = Request::new(&url, Method::Post)?;
         let mut response = scanner(&env)?.fetch_with_request(request).await?;
@@ -41,7 +51,16 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
             _ => Err(worker::Error::RustError(response.text().await?)),
         }
     };
-    if let Err(error) = woken.await {
+    // The platform does not try again, and the next time may be tomorrow.
+    for wait in WAITS {
+        let Err(error) = wake().await else {
+            return;
+        };
         console_error!("{cron:?} did not begin: {error}");
+        let timer = WorkerTimer::new();
+        SleepUntil::new(timer, timer.now() + wait).await;
+    }
+    if let Err(error) = wake().await {
+        console_error!("{cron:?} is left out: {error}");
     }
 }

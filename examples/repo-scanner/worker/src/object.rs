@@ -122,7 +122,9 @@ impl Scanner {
         if let Some(Cause(cause)) = response.extensions().get() {
             console_error!("a request could not be answered: {cause}");
         }
-        if changes_something && response.status().is_success() {
+        // A database that fails may have done what it was told.
+        let has_changed = response.status().is_success() || response.status().is_server_error();
+        if changes_something && has_changed {
             self.wake().await?;
         }
         let response = Reply(response).into_js();
