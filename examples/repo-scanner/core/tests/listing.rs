@@ -124,7 +124,8 @@ fn a_list_that_is_given_up_anywhere_leaves_nothing_in_the_way() {
             process.scans.end().await.unwrap();
             assert_eq!(count(&database, "scan_targets").await, 0);
             if done {
-                assert!(steps > 4, "{steps}");
+                // How many there are depends on how often the database answers within a step.
+                assert!(steps > 1, "{steps}");
                 break;
             }
         }
