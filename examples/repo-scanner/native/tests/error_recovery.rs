@@ -74,7 +74,10 @@ async fn a_server_that_comes_back_finds_the_scan_going_on() {
         (served, scan["why"].as_str().unwrap_or_default().to_owned())
     })
     .await;
-    assert!(why.contains("no use of the server 24 times in a row"), "{why}");
+    assert!(
+        why.contains("no use of the server 24 times in a row"),
+        "{why}"
+    );
 
     let origin = StrictOrigin::builder().github(rule()).port(port).start();
     let origin = origin.await.unwrap();
