@@ -1,4 +1,4 @@
-//! repo-scanner as a Worker: [`Scanner`](object::Scanner), a Durable Object, does it all, and this hands it what comes.
+//! repo-scanner as a Worker: `Scanner`, a Durable Object, does it all, and this hands it what comes.
 
 mod cron;
 mod members;
