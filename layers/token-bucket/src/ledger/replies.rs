@@ -103,7 +103,9 @@ impl Ledger {
     fn is_expected(&self, limit: Option<u64>, left: Option<u64>, until: u64) -> bool {
         let (now, pace, window) = (self.time.now(), self.plan.pace(), self.departures.window());
         let is_ours = limit.is_none_or(|limit| limit == u64::from(pace.limit));
-        let counted = window.limit().saturating_sub(left.unwrap_or(0));
+        // Of a limit that it does not tell, all that we may send: less would be a guess.
+        let left = limit.and(left).unwrap_or(0);
+        let counted = window.limit().saturating_sub(left);
         // If we have sent all that it has counted, this was the first of that.
         let first = window.behind(counted);
         let lasts = pace.period.saturating_add(BLUR);

@@ -649,6 +649,29 @@ fn what_is_in_flight_is_not_taken_for_somebody_elses() {
     }
 }
 
+/// T8: who does not know of what so much is left does not know what was counted.
+#[test]
+fn what_is_left_of_an_unknown_limit_is_not_reckoned_from_ours() {
+    let hundred = quota(100, 4 * SECOND, 100, 0);
+    for (limit, pauses) in [(Some(100), false), (None, true)] {
+        let mut ledger = ledger(hundred);
+        for mut ticket in join_all(&mut ledger, 95, START) {
+            ledger.departs(&mut ticket, START);
+        }
+        // It may be of ten.
+        let report = Report {
+            limit,
+            remaining: Some(5),
+            resets_at: START + 6 * SECOND,
+            window: START + 6 * SECOND,
+            counts_requests: true,
+        };
+        ledger.observe(79, report, START);
+        let until = pauses.then_some(START + 6 * SECOND);
+        assert_eq!(ledger.paused_until(), until, "{limit:?}");
+    }
+}
+
 /// T8: a short window that we did not use up was used up by somebody else.
 #[test]
 fn a_short_window_that_others_have_used_up_pauses_everybody() {
